@@ -1,0 +1,299 @@
+//! `Node`: the only place that holds bytes and state together, and that fixes the order of work inside one input.
+
+mod commands;
+mod receive;
+mod send;
+mod state;
+mod streams;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use crate::config::{Config, Identity};
+use crate::event::{Event, UserEvent};
+use crate::io::{Cx, Input, OpId, Outbox, Scratch};
+use crate::pool::{NodeId, Pool, Profile};
+use crate::rng::Rng;
+use crate::serf::Serf;
+use crate::stats::{Stats, bump, bump_by};
+use crate::swim::{Action, Swim, SwimCx};
+use crate::time::Instant;
+use crate::timers::{TimerKind, Timers};
+use crate::trace::{EventPath, MemberState, Trace};
+use crate::wire::packet::PacketRules;
+use crate::wire::seal::Sealer;
+use commands::Joins;
+use streams::Streams;
+
+pub use crate::swim::WarmView;
+
+/// One cluster member as a value.
+#[derive(Debug)]
+pub struct Node {
+    now: Instant,
+    config: Arc<Config>,
+    swim: Swim,
+    serf: Serf,
+    timers: Timers,
+    rng: Rng,
+    stats: Stats,
+    sealer: Sealer,
+    streams: Streams,
+    joins: Joins,
+    leave_op: Option<OpId>,
+}
+
+/// A member as one observer sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MemberView<'a> {
+    /// Who.
+    pub id: NodeId,
+    /// Name.
+    pub name: &'a str,
+    /// What the member says about itself.
+    pub profile: &'a Profile,
+    /// Incarnation this observer holds.
+    pub incarnation: u32,
+    /// State this observer holds.
+    pub state: MemberState,
+}
+
+/// What one call may touch besides the node itself.
+struct Turn<'a> {
+    pool: &'a mut Pool,
+    out: &'a mut Outbox,
+    scratch: &'a mut Scratch,
+}
+
+impl Node {
+    /// Builds a member that knows only itself. Its own `MemberJoin` is in `cx.out` afterwards.
+    ///
+    /// `seed` fixes every random choice, AES-GCM nonces included, so production must draw it from the operating
+    /// system.
+    pub fn new(config: Arc<Config>, me: Identity, seed: [u8; 32], cx: &mut Cx<'_>) -> Self {
+        Self::build(config, seed, cx, |cx| Swim::new(&me, cx))
+    }
+
+    /// Builds a member in the middle of a converged cluster: it knows everybody in `view` and has nothing to tell.
+    ///
+    /// `view` must contain `me`. No events are reported about the members already known.
+    pub fn warm(
+        config: Arc<Config>,
+        me: &Identity,
+        seed: [u8; 32],
+        view: &WarmView,
+        cx: &mut Cx<'_>,
+    ) -> Self {
+        Self::build(config, seed, cx, |cx| Swim::warm(me, view, cx))
+    }
+
+    fn build(
+        config: Arc<Config>,
+        seed: [u8; 32],
+        cx: &mut Cx<'_>,
+        start: impl FnOnce(&mut SwimCx<'_>) -> Swim,
+    ) -> Self {
+        let mut scratch = cx.out.take_scratch();
+        let (mut rng, mut timers, mut stats) =
+            (Rng::from_seed(seed), Timers::default(), Stats::default());
+        let swim = start(&mut SwimCx {
+            now: cx.now,
+            config: &config,
+            pool: cx.pool,
+            rng: &mut rng,
+            stats: &mut stats,
+            timers: &mut timers,
+            actions: &mut scratch.actions,
+        });
+        let mut node = Self {
+            now: cx.now,
+            serf: Serf::new(&config),
+            sealer: Sealer::new(&config.keyring),
+            config,
+            swim,
+            timers,
+            rng,
+            stats,
+            streams: Streams::default(),
+            joins: Joins::default(),
+            leave_op: None,
+        };
+        node.settle(&mut Turn { pool: cx.pool, out: cx.out, scratch: &mut scratch });
+        cx.out.return_scratch(scratch);
+        node
+    }
+
+    /// Advances by exactly one input. Never blocks, never fails; panics only on our own bugs.
+    pub fn handle(&mut self, input: Input<'_>, cx: &mut Cx<'_>) {
+        debug_assert!(cx.out.is_empty(), "drain the outbox after every call");
+        self.now = self.now.max(cx.now);
+        let mut scratch = cx.out.take_scratch();
+        let mut turn = Turn { pool: cx.pool, out: cx.out, scratch: &mut scratch };
+        match input {
+            Input::Timeout => self.on_timeout(&mut turn),
+            Input::Datagram { from, bytes } => {
+                bump(&mut self.stats.datagrams_in);
+                bump_by(&mut self.stats.datagram_bytes_in, bytes.len());
+                self.on_datagram(from, bytes, &mut turn);
+            }
+            Input::Stream { id, event } => self.on_stream(id, event, &mut turn),
+            Input::Command { op, command } => self.on_command(op, command, &mut turn),
+        }
+        self.settle(&mut turn);
+        cx.out.return_scratch(scratch);
+    }
+
+    /// When to call with `Input::Timeout`, and which timer asks. `None`: not before another input.
+    #[must_use]
+    pub fn deadline(&self) -> Option<(Instant, TimerKind)> {
+        self.timers.next()
+    }
+
+    /// The own id.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.swim.me()
+    }
+
+    /// Every known member, itself included, in every state, in order of id.
+    pub fn members<'a>(&'a self, pool: &'a Pool) -> impl Iterator<Item = MemberView<'a>> {
+        self.swim.members().map(|(id, member)| MemberView {
+            id,
+            name: pool.name(id),
+            profile: pool.profile(member.profile),
+            incarnation: member.incarnation,
+            state: member.state,
+        })
+    }
+
+    /// The state this node holds for a member; `None` if it does not know it.
+    #[must_use]
+    pub fn member_state(&self, id: NodeId) -> Option<MemberState> {
+        self.swim.member(id).map(|member| member.state)
+    }
+
+    /// Known members in every state, itself included.
+    #[must_use]
+    pub fn members_len(&self) -> usize {
+        self.swim.members_len()
+    }
+
+    /// The local health score; 0 is healthy.
+    #[must_use]
+    pub fn health(&self) -> u32 {
+        self.swim.health()
+    }
+
+    /// Queued broadcasts: membership facts and user events.
+    #[must_use]
+    pub fn broadcasts_len(&self) -> (usize, usize) {
+        (self.swim.broadcasts_len(), self.serf.events.broadcasts_len())
+    }
+
+    /// The event clock: the Lamport time the next own user event will carry.
+    #[must_use]
+    pub fn event_time(&self) -> u64 {
+        self.serf.events.time()
+    }
+
+    /// Counters since the start.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Splits off what the SWIM layer works with.
+    fn swim<'a>(&'a mut self, turn: &'a mut Turn<'_>) -> (&'a mut Swim, SwimCx<'a>) {
+        let cx = SwimCx {
+            now: self.now,
+            config: &self.config,
+            pool: turn.pool,
+            rng: &mut self.rng,
+            stats: &mut self.stats,
+            timers: &mut self.timers,
+            actions: &mut turn.scratch.actions,
+        };
+        (&mut self.swim, cx)
+    }
+
+    fn on_timeout(&mut self, turn: &mut Turn<'_>) {
+        while let Some((due, kind)) = self.timers.next().filter(|(due, _)| *due <= self.now) {
+            match kind {
+                TimerKind::Stream(id) => self.on_stream_timeout(id, turn),
+                TimerKind::Gossip if !self.has_broadcasts() => {
+                    self.timers.clear(TimerKind::Gossip);
+                }
+                TimerKind::ProbeWindow
+                | TimerKind::ProbeTick
+                | TimerKind::Gossip
+                | TimerKind::PushPull
+                | TimerKind::Leave
+                | TimerKind::Suspicion(_)
+                | TimerKind::Relay(_) => {
+                    let (swim, mut cx) = self.swim(turn);
+                    swim.on_timer(due, kind, &mut cx);
+                }
+            }
+            self.carry_out(turn);
+        }
+    }
+
+    /// Ends one input: carries out what is left and keeps gossip ticking while something is queued.
+    fn settle(&mut self, turn: &mut Turn<'_>) {
+        self.carry_out(turn);
+        if self.has_broadcasts() && !self.timers.is_set(TimerKind::Gossip) {
+            let (swim, mut cx) = self.swim(turn);
+            swim.arm_gossip(&mut cx);
+        }
+    }
+
+    fn has_broadcasts(&self) -> bool {
+        self.swim.has_broadcasts() || self.serf.events.has_broadcasts()
+    }
+
+    /// Turns actions into effects, in order, until none is left.
+    fn carry_out(&mut self, turn: &mut Turn<'_>) {
+        while !turn.scratch.actions.is_empty() {
+            let mut batch = core::mem::take(&mut turn.scratch.actions);
+            for action in batch.drain(..) {
+                match action {
+                    Action::Trace(trace) => turn.out.trace(trace),
+                    Action::Event(event) => turn.out.event(event),
+                    Action::Send(send) => self.send(send, turn),
+                    Action::LeaveDone => self.on_leave_done(turn),
+                }
+            }
+            if turn.scratch.actions.is_empty() {
+                // Keeps the capacity for the next input.
+                turn.scratch.actions = batch;
+            }
+        }
+    }
+
+    /// Tells the application about a new user event.
+    fn deliver(&mut self, event: UserEvent, path: EventPath, turn: &mut Turn<'_>) {
+        if self.config.trace {
+            let trace = Trace::EventAccepted { ltime: event.ltime, path };
+            turn.scratch.actions.push(Action::Trace(trace));
+        }
+        turn.scratch.actions.push(Action::Event(Event::User(event)));
+    }
+
+    fn rules(&self) -> PacketRules<'_> {
+        packet_rules(&self.config, &self.sealer)
+    }
+}
+
+/// How packets are wrapped and unwrapped under these settings.
+fn packet_rules<'a>(config: &'a Config, sealer: &'a Sealer) -> PacketRules<'a> {
+    PacketRules {
+        label: &config.label,
+        skip_inbound_label_check: config.skip_inbound_label_check,
+        sealer,
+        seal_version: u8::from(config.protocol_version >= 2),
+        verify_incoming: config.verify_incoming,
+        verify_outgoing: config.verify_outgoing,
+        compression: config.compression,
+    }
+}

@@ -1,0 +1,186 @@
+//! Full state exchange: writing the own state, merging a remote one.
+
+use smallvec::SmallVec;
+
+use super::{Node, Turn};
+use crate::msg::serf::SerfMessageType;
+use crate::msg::serf::UserEventMessage;
+use crate::msg::swim::{PushPullHeader, PushPullNode};
+use crate::pool::NodeId;
+use crate::pool::{Pool, Vsn};
+use crate::serf::Serf;
+use crate::stats::{DropReason, bump};
+use crate::swim::{Action, RemoteEntry, RemoteVersions, Swim};
+use crate::trace::{EventPath, MemberState, Trace};
+use crate::wire::serf::{StateEncoder, decode_state};
+use crate::wire::swim::{PushPull, encode_push_pull_header, encode_push_pull_node};
+
+/// Distinct version bytes one remote state may show; more is refused as nonsense.
+const VERSIONS_MAX: usize = 64;
+
+impl Node {
+    /// Writes the own push/pull message into the message buffer: every record, then the Serf state.
+    pub(super) fn encode_state(&self, join: bool, turn: &mut Turn<'_>) {
+        turn.scratch.user_state.clear();
+        encode_user_state(&self.serf, &self.swim, turn.pool, &mut turn.scratch.user_state);
+        let message = &mut turn.scratch.message;
+        message.clear();
+        let count = |len: usize| u32::try_from(len).expect("capped far below 2^32");
+        let header = PushPullHeader {
+            nodes: count(self.swim.members_len()),
+            user_state_bytes: count(turn.scratch.user_state.len()),
+            join,
+        };
+        encode_push_pull_header(&header, message);
+        for (_, member) in self.swim.members() {
+            let alive = turn.pool.alive_message(member.profile, member.incarnation);
+            let node = PushPullNode {
+                name: alive.node,
+                addr: alive.addr,
+                port: alive.port,
+                meta: alive.meta,
+                incarnation: alive.incarnation,
+                state: member.state as i64,
+                vsn: alive.vsn,
+            };
+            encode_push_pull_node(&node, message);
+        }
+        message.extend_from_slice(&turn.scratch.user_state);
+    }
+
+    /// Merges a remote state; false if its versions cannot live with ours.
+    pub(super) fn merge(&mut self, join: bool, state: &PushPull<'_>, turn: &mut Turn<'_>) -> bool {
+        let admitted =
+            remote_versions(state).is_some_and(|versions| self.swim.admits_versions(&versions));
+        if !admitted {
+            self.stats.drop(DropReason::Version);
+            return false;
+        }
+        // Peers list members mostly in the order of their ids, which here is mostly ours too.
+        let mut guess = NodeId(0);
+        for entry in state.nodes() {
+            match entry {
+                Ok(entry) => guess = self.merge_entry(&entry, guess, turn),
+                Err(_) => self.stats.drop(DropReason::Decode),
+            }
+        }
+        if !state.user_state().is_empty() {
+            self.merge_user_state(join, state.user_state(), turn);
+        }
+        true
+    }
+
+    fn merge_entry(
+        &mut self,
+        entry: &PushPullNode<'_>,
+        guess: NodeId,
+        turn: &mut Turn<'_>,
+    ) -> NodeId {
+        // Unknown state numbers are ignored, as the reference does.
+        let Some(state) = MemberState::from_wire(entry.state) else { return guess };
+        let claim = self
+            .check_claim(entry)
+            .filter(|claim| claim.incarnation > 0 || state != MemberState::Alive);
+        let Some(claim) = claim else {
+            self.stats.drop(DropReason::Invalid);
+            return guess;
+        };
+        let known = turn.pool.find_near(claim.name, guess);
+        let (swim, mut cx) = self.swim(turn);
+        swim.merge_entry(&RemoteEntry { claim, state }, known, &mut cx);
+        NodeId(known.unwrap_or(guess).0.saturating_add(1))
+    }
+
+    fn merge_user_state(&mut self, join: bool, bytes: &[u8], turn: &mut Turn<'_>) {
+        let state = match bytes.split_first() {
+            Some((&number, body)) if number == SerfMessageType::PushPull as u8 => {
+                decode_state(body)
+            }
+            _ => {
+                self.stats.drop(DropReason::SerfMessageType);
+                return;
+            }
+        };
+        let Ok(state) = state else {
+            self.stats.drop(DropReason::Decode);
+            return;
+        };
+        let clocks = state.clocks;
+        let seen = |next: u64| next.saturating_sub(1);
+        let sane = self.serf.events.witness_next(clocks.event)
+            & self.serf.member_clock.witness(seen(clocks.member))
+            & self.serf.query_clock.witness(seen(clocks.query));
+        if !sane {
+            self.stats.drop(DropReason::LamportTime);
+            return;
+        }
+        if join && self.joins.ignores_old_events() {
+            self.serf.events.ignore_before(clocks.event);
+        }
+        for event in state.events() {
+            let Ok((ltime, name, payload)) = event else {
+                self.stats.drop(DropReason::Decode);
+                continue;
+            };
+            // Whether it may be coalesced is not carried, and it is not gossiped again.
+            let message = UserEventMessage { ltime, name, payload, coalesce: false };
+            if let Some(event) = self.serf.events.receive(&message, &mut self.stats) {
+                self.deliver(event, EventPath::PushPull, turn);
+            }
+        }
+    }
+
+    /// Counts and traces the end of an exchange.
+    pub(super) fn push_pull_ended(
+        &mut self,
+        initiator: bool,
+        join: bool,
+        merged: bool,
+        turn: &mut Turn<'_>,
+    ) {
+        let stats = &mut self.stats;
+        bump(if merged { &mut stats.push_pulls } else { &mut stats.push_pulls_failed });
+        if self.config.trace {
+            let trace = Trace::PushPullEnded { initiator, join, merged };
+            turn.scratch.actions.push(Action::Trace(trace));
+        }
+    }
+}
+
+/// The distinct version bytes of a remote state; `None` if there are absurdly many.
+fn remote_versions(state: &PushPull<'_>) -> Option<SmallVec<[RemoteVersions; 4]>> {
+    let mut versions: SmallVec<[RemoteVersions; 4]> = SmallVec::new();
+    for entry in state.nodes().flatten() {
+        let vsn = entry.vsn.and_then(|vsn| vsn.try_into().ok()).map(Vsn);
+        let found = RemoteVersions { vsn, alive: entry.state == MemberState::Alive as i64 };
+        if versions.last() != Some(&found) && !versions.contains(&found) {
+            if versions.len() >= VERSIONS_MAX {
+                return None;
+            }
+            versions.push(found);
+        }
+    }
+    Some(versions)
+}
+
+fn encode_user_state(serf: &Serf, swim: &Swim, pool: &Pool, out: &mut Vec<u8>) {
+    let slots = serf.events.slots();
+    let mut encoder = StateEncoder::start(out, serf.events.time(), slots.len());
+    for slot in slots {
+        let Some(slot) = slot else {
+            encoder.empty_slot();
+            continue;
+        };
+        let events = slot.events.iter().map(|(name, payload)| {
+            (&**name, Some(&**payload).filter(|payload| !payload.is_empty()))
+        });
+        encoder.slot(slot.ltime, slot.events.len(), events);
+    }
+    encoder.member_clock(serf.member_clock.time());
+    // Join and leave intents are not tracked yet: every member is reported with Lamport time 0, which is older than
+    // any intent and therefore changes nothing at a Serf peer.
+    encoder.left_members(0, []);
+    encoder.query_clock(serf.query_clock.time());
+    let names = swim.members().map(|(id, _)| (pool.name(id), 0));
+    encoder.status_ltimes(swim.members_len(), names);
+}

@@ -1,0 +1,316 @@
+//! Stream sessions: stream pings, push/pull both ways, user messages.
+//!
+//! A stream carries one request and at most one reply. After `Finish` a session is forgotten here; the driver closes
+//! the stream when the peer finishes too.
+
+use core::net::SocketAddr;
+use std::collections::BTreeMap;
+
+use super::{Node, Turn, packet_rules};
+use crate::io::{StreamAction, StreamId, StreamInput};
+use crate::msg::swim::{Ack, ErrorReply, MessageType, Ping};
+use crate::pool::ProfileId;
+use crate::stats::{DropReason, bump_by};
+use crate::time::Instant;
+use crate::timers::TimerKind;
+use crate::wire::stream::{StreamError, StreamMessage, StreamReader, encode_stream};
+use crate::wire::swim;
+
+/// What a session is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Role {
+    /// We ping the member; its ack counts for the running probe.
+    Ping { target: ProfileId, seq_no: u32 },
+    /// We exchange state with one random member.
+    PushPull,
+    /// We join: exchange state with one seed of the current join.
+    Join,
+    /// A peer opened it.
+    Inbound,
+}
+
+#[derive(Debug)]
+struct Session {
+    role: Role,
+    reader: StreamReader,
+    deadline: Instant,
+}
+
+/// All open sessions of one node.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    sessions: BTreeMap<StreamId, Session>,
+    dialed: u64,
+}
+
+impl Streams {
+    /// Sessions that peers opened.
+    fn inbound_len(&self) -> usize {
+        self.sessions.values().filter(|session| session.role == Role::Inbound).count()
+    }
+}
+
+impl Node {
+    pub(super) fn dial_ping(
+        &mut self,
+        target: ProfileId,
+        seq_no: u32,
+        deadline: Instant,
+        turn: &mut Turn<'_>,
+    ) {
+        let to = turn.pool.profile(target).socket_addr();
+        self.dial(Role::Ping { target, seq_no }, to, deadline, turn);
+    }
+
+    pub(super) fn dial_push_pull(&mut self, to: ProfileId, turn: &mut Turn<'_>) {
+        let to = turn.pool.profile(to).socket_addr();
+        let deadline = self.now + self.config.tcp_timeout;
+        self.dial(Role::PushPull, to, deadline, turn);
+    }
+
+    pub(super) fn dial_join(&mut self, to: SocketAddr, turn: &mut Turn<'_>) {
+        let deadline = self.now + self.config.tcp_timeout;
+        self.dial(Role::Join, to, deadline, turn);
+    }
+
+    fn dial(&mut self, role: Role, to: SocketAddr, deadline: Instant, turn: &mut Turn<'_>) {
+        self.streams.dialed += 1;
+        let id = StreamId(self.streams.dialed * 2);
+        self.open(id, Session { role, reader: StreamReader::outbound(), deadline });
+        turn.out.stream(id, &StreamAction::Dial { to });
+    }
+
+    fn open(&mut self, id: StreamId, session: Session) {
+        self.timers.add(session.deadline, TimerKind::Stream(id));
+        self.streams.sessions.insert(id, session);
+    }
+
+    /// Ends a session here. What the stream itself needs (finish or reset) is the caller's business.
+    fn close(&mut self, id: StreamId) -> Option<Role> {
+        let session = self.streams.sessions.remove(&id)?;
+        self.timers.cancel(session.deadline, TimerKind::Stream(id));
+        Some(session.role)
+    }
+
+    pub(super) fn on_stream(&mut self, id: StreamId, event: StreamInput<'_>, turn: &mut Turn<'_>) {
+        match event {
+            StreamInput::Accepted { from: _ } => self.on_accepted(id, turn),
+            StreamInput::Connected => self.on_connected(id, turn),
+            StreamInput::Data(bytes) => {
+                bump_by(&mut self.stats.stream_bytes_in, bytes.len());
+                self.on_data(id, bytes, turn);
+            }
+            StreamInput::Finished => {
+                if let Some(role) = self.close(id) {
+                    turn.out.stream(id, &StreamAction::Reset);
+                    self.on_session_failed(role, turn);
+                }
+            }
+            StreamInput::Failed(_) => {
+                if let Some(role) = self.close(id) {
+                    self.on_session_failed(role, turn);
+                }
+            }
+        }
+    }
+
+    /// A session's deadline passed.
+    pub(super) fn on_stream_timeout(&mut self, id: StreamId, turn: &mut Turn<'_>) {
+        if let Some(role) = self.close(id) {
+            turn.out.stream(id, &StreamAction::Reset);
+            self.on_session_failed(role, turn);
+        }
+    }
+
+    fn on_accepted(&mut self, id: StreamId, turn: &mut Turn<'_>) {
+        if self.streams.inbound_len() >= self.config.streams_max {
+            self.stats.drop(DropReason::StreamsFull);
+            turn.out.stream(id, &StreamAction::Reset);
+            return;
+        }
+        let deadline = self.now + self.config.tcp_timeout;
+        self.open(id, Session { role: Role::Inbound, reader: StreamReader::inbound(), deadline });
+    }
+
+    fn on_connected(&mut self, id: StreamId, turn: &mut Turn<'_>) {
+        let Some(role) = self.streams.sessions.get(&id).map(|session| session.role) else { return };
+        match role {
+            Role::Ping { target, seq_no } => {
+                let node = turn.pool.name(turn.pool.profile(target).node);
+                let ping = Ping { seq_no, node, source: self.source(turn.pool) };
+                turn.scratch.message.clear();
+                swim::encode_ping(&ping, &mut turn.scratch.message);
+                self.send_message(id, true, turn);
+            }
+            Role::PushPull | Role::Join => {
+                self.renew_deadline(id);
+                self.encode_state(role == Role::Join, turn);
+                self.send_message(id, true, turn);
+            }
+            Role::Inbound => {}
+        }
+    }
+
+    fn renew_deadline(&mut self, id: StreamId) {
+        let deadline = self.now + self.config.tcp_timeout;
+        if let Some(session) = self.streams.sessions.get_mut(&id) {
+            self.timers.cancel(session.deadline, TimerKind::Stream(id));
+            session.deadline = deadline;
+            self.timers.add(deadline, TimerKind::Stream(id));
+        }
+    }
+
+    /// Wraps and sends what is in the message buffer.
+    fn send_message(&mut self, id: StreamId, initiator: bool, turn: &mut Turn<'_>) {
+        let rules = packet_rules(&self.config, &self.sealer);
+        let framed = &mut turn.scratch.framed;
+        framed.clear();
+        encode_stream(&turn.scratch.message, &rules, initiator, &mut self.rng, framed);
+        bump_by(&mut self.stats.stream_bytes_out, framed.len());
+        turn.out.stream(id, &StreamAction::Send(framed));
+    }
+
+    fn on_data(&mut self, id: StreamId, bytes: &[u8], turn: &mut Turn<'_>) {
+        let Some(session) = self.streams.sessions.get_mut(&id) else { return };
+        let rules = packet_rules(&self.config, &self.sealer);
+        match session.reader.push(bytes, &rules) {
+            Ok(None) => {}
+            Ok(Some(message)) => self.on_stream_message(id, &message, turn),
+            Err(error) => self.on_stream_error(id, error, turn),
+        }
+    }
+
+    fn on_stream_error(&mut self, id: StreamId, error: StreamError, turn: &mut Turn<'_>) {
+        self.stats.drop(error.reason);
+        let Some(role) = self.close(id) else { return };
+        match error.reply {
+            Some(text) => {
+                turn.scratch.message.clear();
+                swim::encode_error_reply(&ErrorReply { error: text }, &mut turn.scratch.message);
+                self.send_message(id, false, turn);
+                turn.out.stream(id, &StreamAction::Finish);
+            }
+            None => turn.out.stream(id, &StreamAction::Reset),
+        }
+        self.on_session_failed(role, turn);
+    }
+
+    fn on_stream_message(&mut self, id: StreamId, message: &StreamMessage, turn: &mut Turn<'_>) {
+        let Some(role) = self.close(id) else { return };
+        let accepted = match (role, message.kind()) {
+            (Role::Inbound, MessageType::Ping) => self.on_stream_ping(id, message.body(), turn),
+            (Role::Inbound, MessageType::PushPull) => {
+                self.on_push_pull_request(id, message.body(), turn)
+            }
+            (Role::Inbound, MessageType::User) => self.on_stream_user(message.body(), turn),
+            (Role::Ping { seq_no, .. }, MessageType::Ack) => {
+                self.on_stream_ack(seq_no, message.body())
+            }
+            (Role::PushPull | Role::Join, MessageType::PushPull) => {
+                self.on_push_pull_reply(role == Role::Join, message.body(), turn)
+            }
+            _ => false,
+        };
+        if accepted {
+            turn.out.stream(id, &StreamAction::Finish);
+        } else {
+            turn.out.stream(id, &StreamAction::Reset);
+        }
+        match role {
+            Role::Join => self.on_seed_done(accepted, turn),
+            Role::PushPull => self.rearm_push_pull(turn),
+            Role::Ping { .. } | Role::Inbound => {}
+        }
+    }
+
+    fn on_session_failed(&mut self, role: Role, turn: &mut Turn<'_>) {
+        match role {
+            // The probe's own window decides about the member.
+            Role::Ping { .. } | Role::Inbound => {}
+            Role::PushPull => {
+                self.push_pull_ended(true, false, false, turn);
+                self.rearm_push_pull(turn);
+            }
+            Role::Join => {
+                self.push_pull_ended(true, true, false, turn);
+                self.on_seed_done(false, turn);
+            }
+        }
+    }
+
+    fn rearm_push_pull(&mut self, turn: &mut Turn<'_>) {
+        let (swim, mut cx) = self.swim(turn);
+        swim.schedule_push_pull(&mut cx);
+    }
+
+    fn on_stream_ping(&mut self, id: StreamId, body: &[u8], turn: &mut Turn<'_>) -> bool {
+        let Ok(ping) = swim::decode_ping(body) else {
+            self.stats.drop(DropReason::Decode);
+            return false;
+        };
+        if !self.is_me(ping.node, turn) {
+            self.stats.drop(DropReason::WrongName);
+            return false;
+        }
+        turn.scratch.message.clear();
+        let ack = Ack { seq_no: ping.seq_no, payload: None };
+        swim::encode_ack(&ack, &mut turn.scratch.message);
+        self.send_message(id, false, turn);
+        true
+    }
+
+    fn on_stream_ack(&mut self, seq_no: u32, body: &[u8]) -> bool {
+        match swim::decode_ack(body) {
+            Ok(ack) if ack.seq_no == seq_no => {
+                self.swim.on_stream_ack(seq_no);
+                true
+            }
+            Ok(_) => {
+                self.stats.drop(DropReason::UnknownSeqNo);
+                false
+            }
+            Err(_) => {
+                self.stats.drop(DropReason::Decode);
+                false
+            }
+        }
+    }
+
+    fn on_stream_user(&mut self, body: &[u8], turn: &mut Turn<'_>) -> bool {
+        let Ok((header, bytes)) = swim::decode_user_header(body) else {
+            self.stats.drop(DropReason::Decode);
+            return false;
+        };
+        let message = bytes.get(..header.user_bytes as usize).unwrap_or(bytes);
+        if !message.is_empty() {
+            self.on_user_message(message, turn);
+        }
+        true
+    }
+
+    fn on_push_pull_request(&mut self, id: StreamId, body: &[u8], turn: &mut Turn<'_>) -> bool {
+        let Ok(state) = swim::decode_push_pull(body) else {
+            self.stats.drop(DropReason::Decode);
+            return false;
+        };
+        // Answered before merging: a joining node does not find itself in the first reply.
+        let join = state.header.join;
+        self.encode_state(join, turn);
+        self.send_message(id, false, turn);
+        let merged = self.merge(join, &state, turn);
+        self.push_pull_ended(false, join, merged, turn);
+        true
+    }
+
+    fn on_push_pull_reply(&mut self, join: bool, body: &[u8], turn: &mut Turn<'_>) -> bool {
+        let merged = match swim::decode_push_pull(body) {
+            Ok(state) => self.merge(join, &state, turn),
+            Err(_) => {
+                self.stats.drop(DropReason::Decode);
+                false
+            }
+        };
+        self.push_pull_ended(true, join, merged, turn);
+        merged
+    }
+}

@@ -1,0 +1,188 @@
+//! User events: Lamport order, the ring that remembers them, and their broadcast queue.
+//!
+//! Source: Serf, user events. An event is a duplicate if Lamport time, name and payload are equal.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::clock::LamportClock;
+use crate::command::OpError;
+use crate::config::{Config, USER_EVENT_BYTES_CEILING};
+use crate::event::UserEvent;
+use crate::msg::serf::UserEventMessage;
+use crate::queue::{BroadcastQueue, Take, Taken};
+use crate::stats::{DropReason, Stats, bump, bump_by};
+use crate::wire::serf::{encode_user_event, user_event_len};
+
+/// The events of one Lamport time.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) ltime: u64,
+    pub(crate) events: SmallVec<[(Box<str>, Bytes); 1]>,
+}
+
+/// User-event state of one node.
+#[derive(Debug)]
+pub(crate) struct UserEvents {
+    clock: LamportClock,
+    /// Events before this time are not wanted (set by a join that ignores old events).
+    ltime_min: u64,
+    slots: u32,
+    /// Slot number is Lamport time modulo `slots`. Empty until the first event: most nodes never see one.
+    ring: Vec<Option<Box<Slot>>>,
+    queue: BroadcastQueue<Bytes>,
+}
+
+impl UserEvents {
+    pub(crate) fn new(slots: u32) -> Self {
+        Self {
+            clock: LamportClock::default(),
+            ltime_min: 0,
+            slots,
+            ring: Vec::new(),
+            queue: BroadcastQueue::default(),
+        }
+    }
+
+    /// The event clock: the time the next own event will carry.
+    pub(crate) fn time(&self) -> u64 {
+        self.clock.time()
+    }
+
+    /// A peer's event clock showed `next`.
+    pub(crate) fn witness_next(&mut self, next: u64) -> bool {
+        next == 0 || self.clock.witness(next - 1)
+    }
+
+    /// Events older than `ltime` are not wanted.
+    pub(crate) fn ignore_before(&mut self, ltime: u64) {
+        self.ltime_min = self.ltime_min.max(ltime);
+    }
+
+    /// Every ring slot in order, `None` for unused ones.
+    pub(crate) fn slots(&self) -> impl ExactSizeIterator<Item = Option<&Slot>> {
+        let used = self.ring.len();
+        (0..self.slots as usize).map(
+            move |index| {
+                if index < used { self.ring[index].as_deref() } else { None }
+            },
+        )
+    }
+
+    /// Accepts an own event: checks sizes, delivers it here, queues it. Nothing changes on error.
+    pub(crate) fn send(
+        &mut self,
+        name: Box<str>,
+        payload: Bytes,
+        coalesce: bool,
+        config: &Config,
+        stats: &mut Stats,
+    ) -> Result<UserEvent, OpError> {
+        let limit = config.user_event_bytes_max.min(USER_EVENT_BYTES_CEILING);
+        let ltime = self.clock.time();
+        let message = UserEventMessage {
+            ltime,
+            name: &name,
+            payload: Some(&*payload).filter(|bytes| !bytes.is_empty()),
+            coalesce,
+        };
+        for size in [name.len() + payload.len(), user_event_len(&message)] {
+            if size > limit {
+                return Err(OpError::EventTooLarge { size, limit });
+            }
+        }
+        let mut bytes = Vec::with_capacity(user_event_len(&message));
+        encode_user_event(&message, &mut bytes);
+        self.clock.increment();
+        self.remember(ltime, &name, &payload);
+        self.enqueue(Bytes::from(bytes), config, stats);
+        bump(&mut stats.events_delivered);
+        Ok(UserEvent { ltime, name, payload, coalesce })
+    }
+
+    /// Looks at an event of the network; returns it if it is new and wanted.
+    pub(crate) fn receive(
+        &mut self,
+        message: &UserEventMessage<'_>,
+        stats: &mut Stats,
+    ) -> Option<UserEvent> {
+        // Witnessed before any other check: the clock moves even for events that are refused.
+        if !self.clock.witness(message.ltime) {
+            stats.drop(DropReason::LamportTime);
+            return None;
+        }
+        let oldest = self.clock.time().saturating_sub(u64::from(self.slots));
+        if message.ltime < self.ltime_min || message.ltime < oldest {
+            stats.drop(DropReason::EventTooOld);
+            return None;
+        }
+        let payload = message.payload.unwrap_or_default();
+        let known = self.slot(message.ltime).is_some_and(|slot| {
+            slot.events.iter().any(|(name, bytes)| **name == *message.name && *bytes == *payload)
+        });
+        if known {
+            bump(&mut stats.event_duplicates);
+            return None;
+        }
+        let payload = Bytes::copy_from_slice(payload);
+        self.remember(message.ltime, message.name, &payload);
+        bump(&mut stats.events_delivered);
+        Some(UserEvent {
+            ltime: message.ltime,
+            name: message.name.into(),
+            payload,
+            coalesce: message.coalesce,
+        })
+    }
+
+    /// Queues a received event, exactly as it came, for the others.
+    pub(crate) fn enqueue(&mut self, message: Bytes, config: &Config, stats: &mut Stats) {
+        // The byte in front of it says "user message".
+        let bytes = message.len() + 1;
+        self.queue.push(None, bytes, message);
+        let dropped = self.queue.prune(config.event_queue_max);
+        bump_by(&mut stats.broadcasts_pruned, dropped);
+    }
+
+    /// Whether events are queued.
+    pub(crate) fn has_broadcasts(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Queued events.
+    pub(crate) fn broadcasts_len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Hands out queued events that fit.
+    pub(crate) fn take_broadcasts(&mut self, take: Take, emit: impl FnMut(&Bytes)) -> Taken {
+        self.queue.take(take, emit, |_finished| ())
+    }
+
+    fn slot(&self, ltime: u64) -> Option<&Slot> {
+        let slot = self.ring.get(self.index(ltime))?.as_deref()?;
+        (slot.ltime == ltime).then_some(slot)
+    }
+
+    fn remember(&mut self, ltime: u64, name: &str, payload: &Bytes) {
+        if self.ring.is_empty() {
+            self.ring.resize_with(self.slots as usize, || None);
+        }
+        let index = self.index(ltime);
+        let event = (Box::from(name), payload.clone());
+        match &mut self.ring[index] {
+            Some(slot) if slot.ltime == ltime => slot.events.push(event),
+            other => {
+                let events = SmallVec::from_buf([event]);
+                *other = Some(Box::new(Slot { ltime, events }));
+            }
+        }
+    }
+
+    fn index(&self, ltime: u64) -> usize {
+        usize::try_from(ltime % u64::from(self.slots)).expect("below a u32")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+use super::*;
+use crate::config::Options;
+
+struct World {
+    config: Config,
+    stats: Stats,
+    events: UserEvents,
+}
+
+impl World {
+    fn new(slots: u32) -> Self {
+        let config = Options::lan().validate().expect("a preset");
+        Self { config, stats: Stats::default(), events: UserEvents::new(slots) }
+    }
+
+    fn send(&mut self, name: &str, bytes: usize) -> Result<UserEvent, OpError> {
+        let payload = Bytes::from(vec![b'x'; bytes]);
+        self.events.send(name.into(), payload, false, &self.config, &mut self.stats)
+    }
+
+    fn receive(&mut self, ltime: u64, name: &str, payload: &[u8]) -> bool {
+        let payload = Some(payload);
+        let message = UserEventMessage { ltime, name, payload, coalesce: false };
+        self.events.receive(&message, &mut self.stats).is_some()
+    }
+}
+
+#[test]
+fn the_first_event_of_a_fresh_node_has_lamport_time_one() {
+    let mut world = World::new(512);
+    assert_eq!(world.send("deploy", 3).expect("small").ltime, 1);
+    assert_eq!(world.events.time(), 2);
+    assert!(!world.receive(1, "deploy", b"xxx"), "the own event comes back");
+    assert_eq!(world.stats.event_duplicates, 1);
+}
+
+#[test]
+fn name_and_payload_are_part_of_the_identity() {
+    let mut world = World::new(512);
+    assert!(world.receive(9, "a", b""));
+    assert!(world.receive(9, "b", b""));
+    assert!(world.receive(9, "a", b"x"));
+    assert!(!world.receive(9, "a", b"x"));
+}
+
+#[test]
+fn absent_and_empty_payloads_are_the_same() {
+    let mut world = World::new(512);
+    assert!(world.receive(9, "a", b""));
+    let message = UserEventMessage { ltime: 9, name: "a", payload: None, coalesce: false };
+    assert!(world.events.receive(&message, &mut world.stats).is_none());
+}
+
+#[test]
+fn events_older_than_the_ring_are_dropped() {
+    let mut world = World::new(8);
+    assert!(world.receive(100, "new", b""));
+    // The clock shows 101 now: 93 is the oldest time that still has a slot.
+    assert!(world.receive(93, "edge", b""));
+    assert!(!world.receive(92, "old", b""));
+    assert_eq!(world.stats.dropped(DropReason::EventTooOld), 1);
+}
+
+#[test]
+fn a_join_may_ignore_what_happened_before() {
+    let mut world = World::new(512);
+    world.events.ignore_before(50);
+    assert!(!world.receive(49, "old", b""));
+    assert!(world.receive(50, "new", b""));
+}
+
+#[test]
+fn absurd_lamport_times_are_dropped_and_do_not_move_the_clock() {
+    let mut world = World::new(512);
+    assert!(!world.receive(u64::MAX, "evil", b""));
+    assert_eq!(world.events.time(), 1);
+    assert_eq!(world.stats.dropped(DropReason::LamportTime), 1);
+}
+
+#[test]
+fn an_oversized_event_says_size_and_limit_and_uses_no_time() {
+    let mut world = World::new(512);
+    let error = world.send("e", 512).expect_err("513 bytes of name and payload");
+    assert_eq!(error, OpError::EventTooLarge { size: 513, limit: 512 });
+    // Encoded size counts too: 25 bytes of frame, Lamport time, name and payload headers.
+    let error = world.send("e", 482).expect_err("one byte too many when encoded");
+    assert_eq!(error, OpError::EventTooLarge { size: 513, limit: 512 });
+    assert!(!world.events.has_broadcasts());
+    assert_eq!(world.send("e", 481).expect("exactly the limit").ltime, 1);
+}
+
+#[test]
+fn the_queue_is_bounded() {
+    let mut world = World::new(512);
+    world.config = Options { event_queue_max: 2, ..Options::lan() }.validate().expect("valid");
+    for _ in 0..5 {
+        world.send("e", 1).expect("small");
+    }
+    assert_eq!(world.events.broadcasts_len(), 2);
+    assert_eq!(world.stats.broadcasts_pruned, 3);
+}

@@ -1,0 +1,267 @@
+//! The member table: one small row per member, the probe ring, and change times of those not quietly alive.
+
+use std::collections::BTreeMap;
+
+use smallvec::SmallVec;
+
+use crate::pool::{NodeId, Pool, ProfileId, Vsn};
+use crate::rng::Rng;
+use crate::time::Instant;
+use crate::trace::MemberState;
+
+/// What one observer keeps about one subject. Private to one node, hence small.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    /// [`ABSENT`] while the observer does not know the subject.
+    profile: u32,
+    incarnation: u32,
+    /// SWIM state in the low 4 bits; the bits above stay free for the Serf layer's status and Lamport time.
+    bits: u64,
+}
+
+const ABSENT: u32 = u32::MAX;
+const NO_ROW: Row = Row { profile: ABSENT, incarnation: 0, bits: 0 };
+const _: () = assert!(size_of::<Row>() == 16, "ten thousand nodes hold a hundred million rows");
+
+/// One member as the observer sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Member {
+    pub(crate) profile: ProfileId,
+    pub(crate) incarnation: u32,
+    pub(crate) state: MemberState,
+}
+
+/// Members per version bytes, for the push/pull version check.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct VsnCount {
+    pub(crate) vsn: Vsn,
+    pub(crate) alive: u32,
+    pub(crate) total: u32,
+}
+
+/// All members one node knows, itself included.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MemberTable {
+    rows: Vec<Row>,
+    ring: Vec<NodeId>,
+    cursor: usize,
+    counts: [usize; 4],
+    /// Time of the last state change; missing for members that are alive.
+    changed: BTreeMap<NodeId, Instant>,
+    versions: SmallVec<[VsnCount; 2]>,
+}
+
+impl MemberTable {
+    /// Known members in every state, self included: the `n` of every formula.
+    pub(crate) fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Members in `state`.
+    pub(crate) fn count(&self, state: MemberState) -> usize {
+        self.counts[state as usize]
+    }
+
+    /// What is known about `id`.
+    pub(crate) fn get(&self, id: NodeId) -> Option<Member> {
+        let row = self.rows.get(id.index())?;
+        if row.profile == ABSENT {
+            return None;
+        }
+        Some(Member {
+            profile: ProfileId(row.profile),
+            incarnation: row.incarnation,
+            state: state_of(*row),
+        })
+    }
+
+    /// Every member, by id.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeId, Member)> {
+        (0..).map(NodeId).zip(&self.rows).filter(|(_, row)| row.profile != ABSENT).map(
+            |(id, row)| {
+                let member = Member {
+                    profile: ProfileId(row.profile),
+                    incarnation: row.incarnation,
+                    state: state_of(*row),
+                };
+                (id, member)
+            },
+        )
+    }
+
+    /// When the state of `id` last changed; `None` for a member that is alive.
+    pub(crate) fn changed_at(&self, id: NodeId) -> Option<Instant> {
+        self.changed.get(&id).copied()
+    }
+
+    /// Version bytes of all members with their counts, in order of first appearance.
+    pub(crate) fn versions(&self) -> &[VsnCount] {
+        &self.versions
+    }
+
+    /// Adds an unknown member in `member.state` at a random place of the probe ring.
+    pub(crate) fn insert(
+        &mut self,
+        id: NodeId,
+        member: Member,
+        now: Instant,
+        pool: &Pool,
+        rng: &mut Rng,
+    ) {
+        debug_assert!(self.get(id).is_none(), "{id:?} is known already");
+        if self.rows.len() <= id.index() {
+            // Ids are dense and known in advance by the pool: growing to its size avoids repeated copies.
+            let len = pool.names_len().max(id.index() + 1);
+            self.rows.reserve_exact(len - self.rows.len());
+            self.rows.resize(len, NO_ROW);
+        }
+        let place = if self.ring.is_empty() { None } else { Some(rng.index(self.ring.len())) };
+        self.ring.push(id);
+        if let Some(place) = place {
+            let last = self.ring.len() - 1;
+            self.ring.swap(place, last);
+        }
+        self.write(id, member, now, pool);
+    }
+
+    /// Replaces what is known about a member.
+    pub(crate) fn update(&mut self, id: NodeId, member: Member, now: Instant, pool: &Pool) {
+        let old = self.get(id).expect("only known members are updated");
+        self.count_version(pool.profile(old.profile).vsn, old.state, false);
+        self.counts[old.state as usize] -= 1;
+        if old.state == member.state {
+            // The change time stays that of the last change of state.
+            let at = self.changed_at(id).unwrap_or(now);
+            self.write(id, member, at, pool);
+        } else {
+            self.write(id, member, now, pool);
+        }
+    }
+
+    fn write(&mut self, id: NodeId, member: Member, now: Instant, pool: &Pool) {
+        self.rows[id.index()] = Row {
+            profile: member.profile.0,
+            incarnation: member.incarnation,
+            bits: member.state as u64,
+        };
+        self.counts[member.state as usize] += 1;
+        self.count_version(pool.profile(member.profile).vsn, member.state, true);
+        if member.state == MemberState::Alive {
+            self.changed.remove(&id);
+        } else {
+            self.changed.insert(id, now);
+        }
+    }
+
+    fn count_version(&mut self, vsn: Vsn, state: MemberState, add: bool) {
+        let index = self.versions.iter().position(|count| count.vsn == vsn).unwrap_or_else(|| {
+            self.versions.push(VsnCount { vsn, alive: 0, total: 0 });
+            self.versions.len() - 1
+        });
+        let count = &mut self.versions[index];
+        let alive = u32::from(state == MemberState::Alive);
+        if add {
+            count.alive += alive;
+            count.total += 1;
+        } else {
+            count.alive -= alive;
+            count.total -= 1;
+            if count.total == 0 {
+                self.versions.remove(index);
+            }
+        }
+    }
+
+    /// The next id of the probe ring; `None` when the ring is at its end.
+    pub(crate) fn next_in_ring(&mut self) -> Option<NodeId> {
+        let id = self.ring.get(self.cursor).copied()?;
+        self.cursor += 1;
+        Some(id)
+    }
+
+    /// The ring wrapped: forgets dead and left members older than `age_max`, shuffles the rest. Returns the forgotten.
+    pub(crate) fn wrap(
+        &mut self,
+        now: Instant,
+        age_max: u64,
+        pool: &Pool,
+        rng: &mut Rng,
+    ) -> SmallVec<[(NodeId, Member); 4]> {
+        let reaped: SmallVec<[NodeId; 4]> = self
+            .changed
+            .iter()
+            .filter(|(_, at)| now.nanos_since(**at) > age_max)
+            .map(|(id, _)| *id)
+            .filter(|id| {
+                self.get(*id).is_some_and(|member| {
+                    matches!(member.state, MemberState::Dead | MemberState::Left)
+                })
+            })
+            .collect();
+        let gone = reaped.iter().filter_map(|&id| Some((id, self.get(id)?))).collect();
+        for &id in &reaped {
+            self.remove(id, pool);
+        }
+        if !reaped.is_empty() {
+            let rows = &self.rows;
+            self.ring.retain(|id| rows[id.index()].profile != ABSENT);
+        }
+        rng.shuffle(&mut self.ring);
+        self.cursor = 0;
+        gone
+    }
+
+    fn remove(&mut self, id: NodeId, pool: &Pool) {
+        let Some(member) = self.get(id) else { return };
+        self.count_version(pool.profile(member.profile).vsn, member.state, false);
+        self.counts[member.state as usize] -= 1;
+        self.changed.remove(&id);
+        self.rows[id.index()] = NO_ROW;
+    }
+
+    /// Up to `k` distinct random members that pass `filter`, uniformly.
+    ///
+    /// Small tables are searched exhaustively; in large ones at most `3n` draws are made.
+    pub(crate) fn random(
+        &self,
+        k: usize,
+        rng: &mut Rng,
+        mut filter: impl FnMut(&Self, NodeId) -> bool,
+    ) -> SmallVec<[NodeId; 4]> {
+        let mut chosen: SmallVec<[NodeId; 4]> = SmallVec::new();
+        let n = self.ring.len();
+        if n < k.saturating_mul(3) {
+            let mut order: SmallVec<[NodeId; 16]> = self.ring.iter().copied().collect();
+            rng.shuffle(&mut order);
+            chosen.extend(order.into_iter().filter(|&id| filter(self, id)).take(k));
+            return chosen;
+        }
+        for _ in 0..n.saturating_mul(3) {
+            if chosen.len() >= k {
+                break;
+            }
+            let id = self.ring[rng.index(n)];
+            if !chosen.contains(&id) && filter(self, id) {
+                chosen.push(id);
+            }
+        }
+        chosen
+    }
+
+    /// Puts the whole ring in random order; used once by a warm start.
+    pub(crate) fn shuffle(&mut self, rng: &mut Rng) {
+        rng.shuffle(&mut self.ring);
+    }
+}
+
+fn state_of(row: Row) -> MemberState {
+    match row.bits & 0xf {
+        0 => MemberState::Alive,
+        1 => MemberState::Suspect,
+        2 => MemberState::Dead,
+        _ => MemberState::Left,
+    }
+}
+
+#[cfg(test)]
+mod tests;

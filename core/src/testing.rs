@@ -1,0 +1,8 @@
+//! Shared pieces of the unit tests.
+
+/// The recorded cases of the reference.
+pub(crate) fn vectors() -> serde_json::Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/memberlist.json");
+    let text = std::fs::read_to_string(path).expect("the vectors are part of the package");
+    serde_json::from_str(&text).expect("the vectors are JSON")
+}

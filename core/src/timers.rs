@@ -1,0 +1,130 @@
+//! Timers of one node: a table for the fixed ones, an ordered set for the keyed ones.
+
+use std::collections::BTreeSet;
+
+use crate::ids::StreamId;
+use crate::pool::NodeId;
+use crate::time::Instant;
+
+/// Which timer asks for the next wake-up.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum TimerKind {
+    /// The running probe's direct wait or its window ends.
+    ProbeWindow,
+    /// The next probe is due.
+    ProbeTick,
+    /// The next gossip is due.
+    Gossip,
+    /// The next full state exchange is due.
+    PushPull,
+    /// A leave gives up waiting for its broadcast.
+    Leave,
+    /// A suspicion expires.
+    Suspicion(NodeId),
+    /// A relayed probe was not answered in time; the number is the relay's own.
+    Relay(u32),
+    /// A stream's deadline.
+    Stream(StreamId),
+}
+
+const FIXED: [TimerKind; 5] = [
+    TimerKind::ProbeWindow,
+    TimerKind::ProbeTick,
+    TimerKind::Gossip,
+    TimerKind::PushPull,
+    TimerKind::Leave,
+];
+
+/// All timers of one node.
+#[derive(Debug)]
+pub(crate) struct Timers {
+    fixed: [Instant; FIXED.len()],
+    keyed: BTreeSet<(Instant, TimerKind)>,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self { fixed: [Instant::MAX; FIXED.len()], keyed: BTreeSet::new() }
+    }
+}
+
+impl Timers {
+    /// The earliest timer; equal times go by the order of [`TimerKind`].
+    pub(crate) fn next(&self) -> Option<(Instant, TimerKind)> {
+        let mut best = self.keyed.first().copied();
+        for (at, kind) in self.fixed.iter().zip(FIXED) {
+            if *at != Instant::MAX && best.is_none_or(|earliest| (*at, kind) < earliest) {
+                best = Some((*at, kind));
+            }
+        }
+        best
+    }
+
+    /// Sets a fixed timer, replacing its earlier setting.
+    pub(crate) fn set(&mut self, kind: TimerKind, at: Instant) {
+        self.fixed[Self::slot(kind)] = at;
+    }
+
+    /// Switches a fixed timer off.
+    pub(crate) fn clear(&mut self, kind: TimerKind) {
+        self.fixed[Self::slot(kind)] = Instant::MAX;
+    }
+
+    /// Whether a fixed timer is set.
+    pub(crate) fn is_set(&self, kind: TimerKind) -> bool {
+        self.fixed[Self::slot(kind)] != Instant::MAX
+    }
+
+    /// Adds a keyed timer. The owner remembers `at`, it is needed to cancel.
+    pub(crate) fn add(&mut self, at: Instant, kind: TimerKind) {
+        self.keyed.insert((at, kind));
+    }
+
+    /// Removes a keyed timer; no effect if it already fired.
+    pub(crate) fn cancel(&mut self, at: Instant, kind: TimerKind) {
+        self.keyed.remove(&(at, kind));
+    }
+
+    fn slot(kind: TimerKind) -> usize {
+        match kind {
+            TimerKind::ProbeWindow => 0,
+            TimerKind::ProbeTick => 1,
+            TimerKind::Gossip => 2,
+            TimerKind::PushPull => 3,
+            TimerKind::Leave => 4,
+            TimerKind::Suspicion(_) | TimerKind::Relay(_) | TimerKind::Stream(_) => {
+                unreachable!("keyed timers have no slot in the table")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(nanos: u64) -> Instant {
+        Instant::from_nanos(nanos)
+    }
+
+    #[test]
+    fn the_earliest_timer_is_next_whatever_its_kind() {
+        let mut timers = Timers::default();
+        assert_eq!(timers.next(), None);
+        timers.set(TimerKind::Gossip, at(9));
+        timers.add(at(5), TimerKind::Suspicion(NodeId(1)));
+        assert_eq!(timers.next(), Some((at(5), TimerKind::Suspicion(NodeId(1)))));
+        timers.cancel(at(5), TimerKind::Suspicion(NodeId(1)));
+        assert_eq!(timers.next(), Some((at(9), TimerKind::Gossip)));
+        timers.clear(TimerKind::Gossip);
+        assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn a_probe_window_ends_before_the_next_probe_starts() {
+        let mut timers = Timers::default();
+        timers.set(TimerKind::ProbeTick, at(5));
+        timers.set(TimerKind::ProbeWindow, at(5));
+        assert_eq!(timers.next(), Some((at(5), TimerKind::ProbeWindow)));
+    }
+}

@@ -1,0 +1,666 @@
+//! The msgpack dialect (memberlist protocol, msgpack dialect; Serf protocol, msgpack rules of this layer).
+//!
+//! What Go's codec writes is the old specification: text and byte strings share one family ("raw"), integers take
+//! their shortest form, maps have their keys sorted. [`Writer`] produces exactly that; [`Reader`] accepts every form
+//! that either Go codec accepts for the same field, except a structure written as an array.
+
+use smallvec::SmallVec;
+use thiserror::Error;
+
+/// Deepest nesting of containers that is skipped in an unknown field; deeper is an error.
+pub const DEPTH_MAX: usize = 64;
+
+/// A map key of at most 31 bytes with its header, as one array reference: what [`Reader::literal`] compares and
+/// [`Writer::literal`] copies.
+macro_rules! key {
+    ($name:literal) => {
+        const { &$crate::wire::msgpack::fixed_key::<{ $name.len() + 1 }>($name) }
+    };
+}
+pub(crate) use key;
+
+/// The array behind [`key!`]; `N` is one more than the length of `name`.
+pub(crate) const fn fixed_key<const N: usize>(name: &str) -> [u8; N] {
+    assert!(name.len() < 32, "longer keys have another header");
+    let mut key = [0xa0; N];
+    let (Some((tag, text)), [len, ..]) = (key.split_first_mut(), name.len().to_le_bytes()) else {
+        panic!("a key has a header");
+    };
+    *tag |= len;
+    text.copy_from_slice(name.as_bytes());
+    key
+}
+
+/// Bytes of a message before its values: type byte, map header and these keys with their headers.
+pub(crate) const fn fixed_len(keys: &[&str]) -> usize {
+    let (mut len, mut rest) = (2, keys);
+    while let Some((key, tail)) = rest.split_first() {
+        len += 1 + key.len();
+        rest = tail;
+    }
+    len
+}
+
+/// Which forms a [`Writer`] may use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Dialect {
+    /// Gossip between nodes: raw family only, as the oldest peers demand.
+    Gossip,
+    /// Agent clients: short text as `str8`, byte strings as `bin`.
+    Rpc,
+}
+
+/// What is wrong with a message body.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Error)]
+pub enum DecodeErrorKind {
+    /// The input ends inside a value.
+    #[error("the input ends inside a value")]
+    End,
+    /// A value of a type that the field cannot hold.
+    #[error("the value has a type that its field cannot hold")]
+    Type,
+    /// An integer that the field cannot hold.
+    #[error("the integer is out of the range of its field")]
+    Range,
+    /// Text that is not UTF-8.
+    #[error("the text is not UTF-8")]
+    Utf8,
+    /// An unknown field nests deeper than [`DEPTH_MAX`].
+    #[error("containers nest deeper than 64 levels")]
+    Depth,
+    /// An announced count or length is above its limit.
+    #[error("an announced count or length is above its limit")]
+    Limit,
+}
+
+/// A message body that does not decode; the message is to be dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Error)]
+#[error("{kind} (at byte {offset})")]
+pub struct DecodeError {
+    /// What is wrong.
+    pub kind: DecodeErrorKind,
+    /// Bytes of the body read when it was noticed; saturates at 2^32-1.
+    pub offset: u32,
+}
+
+/// Reads values one after the other, borrowing text and bytes from the input.
+///
+/// `nil` reads as the zero value everywhere. Every method returns [`DecodeErrorKind::End`] when the input ends too
+/// early and [`DecodeErrorKind::Type`] for a value of another type; after an error the position is unspecified.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    rest: &'a [u8],
+    len: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader at the start of `input`.
+    #[must_use]
+    pub fn new(input: &'a [u8]) -> Self {
+        Self { rest: input, len: input.len() }
+    }
+
+    /// What has not been read yet.
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Bytes read so far.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.len - self.rest.len()
+    }
+
+    /// An error of this kind at the current position.
+    #[must_use]
+    #[cold]
+    pub fn error(&self, kind: DecodeErrorKind) -> DecodeError {
+        DecodeError { kind, offset: u32::try_from(self.offset()).unwrap_or(u32::MAX) }
+    }
+
+    /// Steps over `expected` if it comes next; otherwise stays and returns false.
+    #[inline]
+    pub fn literal<const N: usize>(&mut self, expected: &[u8; N]) -> bool {
+        match self.rest.split_first_chunk::<N>() {
+            Some((head, tail)) if head == expected => {
+                self.rest = tail;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Steps over the header of a map with exactly `pairs` pairs, at most 15, in its shortest form; otherwise stays and
+    /// returns false.
+    #[inline]
+    pub fn fixed_map(&mut self, pairs: u8) -> bool {
+        self.literal(&[0x80 | pairs])
+    }
+
+    /// The next `count` bytes as they are.
+    ///
+    /// # Errors
+    /// [`DecodeErrorKind::End`].
+    #[inline]
+    pub fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
+        let Some((head, tail)) = self.rest.split_at_checked(count) else {
+            return Err(self.error(DecodeErrorKind::End));
+        };
+        self.rest = tail;
+        Ok(head)
+    }
+
+    /// Header of a map: its number of pairs; 0 for nil.
+    ///
+    /// # Errors
+    /// `End`, `Type`.
+    #[inline]
+    pub fn map(&mut self) -> Result<u32, DecodeError> {
+        match self.byte()? {
+            tag @ 0x80..=0x8f => Ok(u32::from(tag & 0x0f)),
+            0xc0 => Ok(0),
+            0xde => self.big_endian_u16().map(u32::from),
+            0xdf => self.big_endian_u32(),
+            _ => Err(self.error(DecodeErrorKind::Type)),
+        }
+    }
+
+    /// Header of an array: its number of elements; 0 for nil.
+    ///
+    /// # Errors
+    /// `End`, `Type`.
+    pub fn array(&mut self) -> Result<u32, DecodeError> {
+        match self.byte()? {
+            0xc0 => Ok(0),
+            tag => self.array_len(tag),
+        }
+    }
+
+    /// A map key, from any family of text or bytes. Case matters; UTF-8 is not checked.
+    ///
+    /// # Errors
+    /// `End`, `Type` (nil too).
+    #[inline]
+    pub fn key(&mut self) -> Result<&'a [u8], DecodeError> {
+        match self.raw()? {
+            Some(key) => Ok(key),
+            None => Err(self.error(DecodeErrorKind::Type)),
+        }
+    }
+
+    /// Text, from any family of text or bytes; nil is empty.
+    ///
+    /// # Errors
+    /// `End`, `Type`, `Utf8`.
+    #[inline]
+    pub fn text(&mut self) -> Result<&'a str, DecodeError> {
+        let bytes = self.raw()?.unwrap_or_default();
+        core::str::from_utf8(bytes).map_err(|_| self.error(DecodeErrorKind::Utf8))
+    }
+
+    /// A byte string, from any family of text or bytes, or an array of integers below 128 (each of those is its own
+    /// encoding, so the bytes can be borrowed); `None` for nil.
+    ///
+    /// # Errors
+    /// `End`, `Type` (also for an array with larger integers, which nobody sends).
+    #[inline]
+    pub fn bytes(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
+        match self.rest.first() {
+            Some(0x90..=0x9f | 0xdc | 0xdd) => self.bytes_from_array().map(Some),
+            _ => self.raw(),
+        }
+    }
+
+    /// As [`Reader::bytes`], with nil as empty.
+    ///
+    /// # Errors
+    /// As [`Reader::bytes`].
+    #[inline]
+    pub fn bytes_or_empty(&mut self) -> Result<&'a [u8], DecodeError> {
+        self.bytes().map(Option::unwrap_or_default)
+    }
+
+    /// Text or bytes of any family without further checks; `None` for nil.
+    ///
+    /// # Errors
+    /// `End`, `Type`.
+    #[inline]
+    pub fn raw(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
+        let tag = self.byte()?;
+        if tag & 0xe0 == 0xa0 {
+            return self.take(usize::from(tag & 0x1f)).map(Some);
+        }
+        self.long_raw(tag)
+    }
+
+    /// A non-negative integer, written in any width, signed or unsigned.
+    ///
+    /// # Errors
+    /// `End`, `Type` (floats too), `Range` if negative.
+    #[inline]
+    pub fn unsigned(&mut self) -> Result<u64, DecodeError> {
+        let tag = self.byte()?;
+        if tag < 0x80 { Ok(u64::from(tag)) } else { self.wide_unsigned(tag) }
+    }
+
+    /// An integer of either sign. An unsigned one above 2^63-1 wraps to negative, as in Go.
+    ///
+    /// # Errors
+    /// `End`, `Type`.
+    #[inline]
+    pub fn signed(&mut self) -> Result<i64, DecodeError> {
+        let tag = self.byte()?;
+        match tag {
+            0x00..=0x7f => Ok(i64::from(tag)),
+            0xe0..=0xff => Ok(i64::from(tag.cast_signed())),
+            0xd0..=0xd3 => self.sign_extended(tag),
+            _ => self.wide_unsigned(tag).map(u64::cast_signed),
+        }
+    }
+
+    /// An integer of 0 to 2^32-1.
+    ///
+    /// # Errors
+    /// As [`Reader::unsigned`]; `Range` above.
+    #[inline]
+    pub fn u32(&mut self) -> Result<u32, DecodeError> {
+        let value = self.unsigned()?;
+        u32::try_from(value).map_err(|_| self.error(DecodeErrorKind::Range))
+    }
+
+    /// An integer of 0 to 65,535.
+    ///
+    /// # Errors
+    /// As [`Reader::unsigned`]; `Range` above.
+    #[inline]
+    pub fn u16(&mut self) -> Result<u16, DecodeError> {
+        let value = self.unsigned()?;
+        u16::try_from(value).map_err(|_| self.error(DecodeErrorKind::Range))
+    }
+
+    /// An integer of 0 to 255.
+    ///
+    /// # Errors
+    /// As [`Reader::unsigned`]; `Range` above.
+    #[inline]
+    pub fn u8(&mut self) -> Result<u8, DecodeError> {
+        let value = self.unsigned()?;
+        u8::try_from(value).map_err(|_| self.error(DecodeErrorKind::Range))
+    }
+
+    /// A boolean; the integers 0 and 1 count as one.
+    ///
+    /// # Errors
+    /// `End`, `Type`.
+    #[inline]
+    pub fn boolean(&mut self) -> Result<bool, DecodeError> {
+        match self.byte()? {
+            0xc0 | 0xc2 | 0x00 => Ok(false),
+            0xc3 | 0x01 => Ok(true),
+            _ => Err(self.error(DecodeErrorKind::Type)),
+        }
+    }
+
+    /// Steps over one value of any type, containers with all they hold.
+    ///
+    /// # Errors
+    /// `End`, `Type` for the reserved byte `c1`, `Depth`.
+    pub fn skip(&mut self) -> Result<(), DecodeError> {
+        match self.skip_item()? {
+            0 => Ok(()),
+            children => Skipper::new(children).run(self),
+        }
+    }
+
+    /// Steps over one value, or over the header of a container; returns how many values that one announces.
+    #[inline]
+    fn skip_item(&mut self) -> Result<u64, DecodeError> {
+        let tag = self.byte()?;
+        let payload = match tag {
+            0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => return Ok(0),
+            0x80..=0x8f => return Ok(2 * u64::from(tag & 0x0f)),
+            0x90..=0x9f => return Ok(u64::from(tag & 0x0f)),
+            0xa0..=0xbf => u64::from(tag & 0x1f),
+            0xcc | 0xd0 => 1,
+            0xcd | 0xd1 | 0xd4 => 2,
+            0xd5 => 3,
+            0xca | 0xce | 0xd2 => 4,
+            0xd6 => 5,
+            0xcb | 0xcf | 0xd3 => 8,
+            0xd7 => 9,
+            0xd8 => 17,
+            0xc4 | 0xd9 => u64::from(self.byte()?),
+            0xc5 | 0xda => u64::from(self.big_endian_u16()?),
+            0xc6 | 0xdb => u64::from(self.big_endian_u32()?),
+            // Extension types: one byte names the type.
+            0xc7 => u64::from(self.byte()?) + 1,
+            0xc8 => u64::from(self.big_endian_u16()?) + 1,
+            0xc9 => u64::from(self.big_endian_u32()?) + 1,
+            0xdc | 0xdd => return self.array_len(tag).map(u64::from),
+            0xde => return Ok(2 * u64::from(self.big_endian_u16()?)),
+            0xdf => return Ok(2 * u64::from(self.big_endian_u32()?)),
+            0xc1 => return Err(self.error(DecodeErrorKind::Type)),
+        };
+        self.take(usize::try_from(payload).unwrap_or(usize::MAX))?;
+        Ok(0)
+    }
+
+    #[inline]
+    fn byte(&mut self) -> Result<u8, DecodeError> {
+        let Some((&byte, tail)) = self.rest.split_first() else {
+            return Err(self.error(DecodeErrorKind::End));
+        };
+        self.rest = tail;
+        Ok(byte)
+    }
+
+    #[inline]
+    fn chunk<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let Some((&head, tail)) = self.rest.split_first_chunk::<N>() else {
+            return Err(self.error(DecodeErrorKind::End));
+        };
+        self.rest = tail;
+        Ok(head)
+    }
+
+    #[inline]
+    fn big_endian_u16(&mut self) -> Result<u16, DecodeError> {
+        self.chunk().map(u16::from_be_bytes)
+    }
+
+    #[inline]
+    fn big_endian_u32(&mut self) -> Result<u32, DecodeError> {
+        self.chunk().map(u32::from_be_bytes)
+    }
+
+    fn array_len(&mut self, tag: u8) -> Result<u32, DecodeError> {
+        match tag {
+            0x90..=0x9f => Ok(u32::from(tag & 0x0f)),
+            0xdc => self.big_endian_u16().map(u32::from),
+            0xdd => self.big_endian_u32(),
+            _ => Err(self.error(DecodeErrorKind::Type)),
+        }
+    }
+
+    fn long_raw(&mut self, tag: u8) -> Result<Option<&'a [u8]>, DecodeError> {
+        let len = match tag {
+            0xc0 => return Ok(None),
+            0xc4 | 0xd9 => u32::from(self.byte()?),
+            0xc5 | 0xda => u32::from(self.big_endian_u16()?),
+            0xc6 | 0xdb => self.big_endian_u32()?,
+            _ => return Err(self.error(DecodeErrorKind::Type)),
+        };
+        self.take(usize::try_from(len).unwrap_or(usize::MAX)).map(Some)
+    }
+
+    fn bytes_from_array(&mut self) -> Result<&'a [u8], DecodeError> {
+        let len = self.array()?;
+        let bytes = self.take(usize::try_from(len).unwrap_or(usize::MAX))?;
+        if bytes.iter().all(|&byte| byte < 0x80) {
+            Ok(bytes)
+        } else {
+            Err(self.error(DecodeErrorKind::Type))
+        }
+    }
+
+    fn wide_unsigned(&mut self, tag: u8) -> Result<u64, DecodeError> {
+        match tag {
+            0xc0 => Ok(0),
+            0xcc => self.byte().map(u64::from),
+            0xcd => self.big_endian_u16().map(u64::from),
+            0xce => self.big_endian_u32().map(u64::from),
+            0xcf => self.chunk().map(u64::from_be_bytes),
+            0xd0..=0xd3 => {
+                let value = self.sign_extended(tag)?;
+                u64::try_from(value).map_err(|_| self.error(DecodeErrorKind::Range))
+            }
+            0xe0..=0xff => Err(self.error(DecodeErrorKind::Range)),
+            _ => Err(self.error(DecodeErrorKind::Type)),
+        }
+    }
+
+    fn sign_extended(&mut self, tag: u8) -> Result<i64, DecodeError> {
+        match tag {
+            0xd0 => self.chunk().map(i8::from_be_bytes).map(i64::from),
+            0xd1 => self.chunk().map(i16::from_be_bytes).map(i64::from),
+            0xd2 => self.chunk().map(i32::from_be_bytes).map(i64::from),
+            _ => self.chunk().map(i64::from_be_bytes),
+        }
+    }
+}
+
+/// Steps over a number of values, one item at a time; can stop where the input ends and go on when there is more.
+#[derive(Clone, Debug)]
+pub(crate) struct Skipper {
+    /// Items left in the innermost open container.
+    left: u64,
+    /// Items left in the containers around it, outermost first.
+    outer: SmallVec<[u64; 4]>,
+}
+
+impl Skipper {
+    /// About to step over `values` values.
+    pub(crate) fn new(values: u64) -> Self {
+        Self { left: values, outer: SmallVec::new() }
+    }
+
+    /// Steps on to the end of the last value. After `End` the reader stands before the first incomplete item: run
+    /// again from there once more input has come.
+    pub(crate) fn run(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+        loop {
+            while self.left > 0 {
+                let before = reader.rest;
+                let children = match reader.skip_item() {
+                    Ok(children) => children,
+                    Err(error) => {
+                        reader.rest = before;
+                        return Err(error);
+                    }
+                };
+                self.left -= 1;
+                if children > 0 {
+                    if self.outer.len() >= DEPTH_MAX {
+                        return Err(reader.error(DecodeErrorKind::Depth));
+                    }
+                    self.outer.push(core::mem::replace(&mut self.left, children));
+                }
+            }
+            match self.outer.pop() {
+                Some(left) => self.left = left,
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Appends values to a byte vector.
+#[derive(Debug)]
+pub struct Writer<'o> {
+    out: &'o mut Vec<u8>,
+    dialect: Dialect,
+}
+
+impl<'o> Writer<'o> {
+    /// A writer that appends to `out`.
+    #[inline]
+    pub fn new(out: &'o mut Vec<u8>, dialect: Dialect) -> Self {
+        Self { out, dialect }
+    }
+
+    /// Bytes as they are: headers and keys written out by hand.
+    #[inline]
+    pub fn literal(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    /// Header of a map with `pairs` pairs, at most 15.
+    #[inline]
+    pub fn fixed_map(&mut self, pairs: u8) {
+        debug_assert!(pairs < 16, "more pairs need a longer header");
+        self.out.push(0x80 | pairs);
+    }
+
+    /// Start of a message: its type byte and the header of a map with `pairs` pairs, at most 15.
+    #[inline]
+    pub fn message(&mut self, kind: u8, pairs: u8) {
+        debug_assert!(pairs < 16, "more pairs need a longer header");
+        self.out.extend_from_slice(&[kind, 0x80 | pairs]);
+    }
+
+    /// nil.
+    #[inline]
+    pub fn nil(&mut self) {
+        self.out.push(0xc0);
+    }
+
+    /// A boolean.
+    #[inline]
+    pub fn boolean(&mut self, value: bool) {
+        self.out.push(if value { 0xc3 } else { 0xc2 });
+    }
+
+    /// A non-negative integer in its shortest form.
+    #[inline]
+    pub fn unsigned(&mut self, value: u64) {
+        match u8::try_from(value) {
+            Ok(byte @ 0..0x80) => self.out.push(byte),
+            Ok(byte) => self.out.extend_from_slice(&[0xcc, byte]),
+            Err(_) => self.wide_unsigned(value),
+        }
+    }
+
+    /// An integer of either sign in its shortest form; the unsigned one when it is not negative.
+    pub fn signed(&mut self, value: i64) {
+        if let Ok(value) = u64::try_from(value) {
+            self.unsigned(value);
+        } else if let Ok(value) = i8::try_from(value) {
+            if value >= -32 {
+                self.out.push(value.cast_unsigned());
+            } else {
+                self.out.extend_from_slice(&[0xd0, value.cast_unsigned()]);
+            }
+        } else if let Ok(value) = i16::try_from(value) {
+            self.tagged(0xd1, value.to_be_bytes());
+        } else if let Ok(value) = i32::try_from(value) {
+            self.tagged(0xd2, value.to_be_bytes());
+        } else {
+            self.tagged(0xd3, value.to_be_bytes());
+        }
+    }
+
+    /// Text.
+    #[inline]
+    pub fn text(&mut self, text: &str) {
+        match u8::try_from(text.len()) {
+            Ok(len @ 0..32) => self.out.push(0xa0 | len),
+            Ok(len) if self.dialect == Dialect::Rpc => self.out.extend_from_slice(&[0xd9, len]),
+            _ => self.long_raw(text.len()),
+        }
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    /// A byte string, or nil for `None`.
+    #[inline]
+    pub fn bytes(&mut self, bytes: Option<&[u8]>) {
+        let Some(bytes) = bytes else { return self.nil() };
+        self.bytes_header(bytes.len());
+        self.out.extend_from_slice(bytes);
+    }
+
+    /// Header of a byte string of `len` bytes, which the caller appends.
+    #[inline]
+    pub fn bytes_header(&mut self, len: usize) {
+        match (self.dialect, u8::try_from(len)) {
+            (Dialect::Gossip, Ok(len @ 0..32)) => self.out.push(0xa0 | len),
+            (Dialect::Gossip, _) => self.long_raw(len),
+            (Dialect::Rpc, _) => self.bin(len),
+        }
+    }
+
+    /// Header of a map with `pairs` pairs.
+    pub fn map(&mut self, pairs: usize) {
+        self.container(0x80, [0xde, 0xdf], pairs);
+    }
+
+    /// Header of an array with `elements` elements.
+    pub fn array(&mut self, elements: usize) {
+        self.container(0x90, [0xdc, 0xdd], elements);
+    }
+
+    fn container(&mut self, fixed: u8, wide: [u8; 2], count: usize) {
+        match (u8::try_from(count), u16::try_from(count)) {
+            (Ok(count @ 0..16), _) => self.out.push(fixed | count),
+            (_, Ok(count)) => self.tagged(wide[0], count.to_be_bytes()),
+            _ => self.tagged(wide[1], wire_len(count).to_be_bytes()),
+        }
+    }
+
+    fn long_raw(&mut self, len: usize) {
+        match u16::try_from(len) {
+            Ok(len) => self.tagged(0xda, len.to_be_bytes()),
+            Err(_) => self.tagged(0xdb, wire_len(len).to_be_bytes()),
+        }
+    }
+
+    fn bin(&mut self, len: usize) {
+        match (u8::try_from(len), u16::try_from(len)) {
+            (Ok(len), _) => self.out.extend_from_slice(&[0xc4, len]),
+            (_, Ok(len)) => self.tagged(0xc5, len.to_be_bytes()),
+            _ => self.tagged(0xc6, wire_len(len).to_be_bytes()),
+        }
+    }
+
+    fn wide_unsigned(&mut self, value: u64) {
+        match (u16::try_from(value), u32::try_from(value)) {
+            (Ok(value), _) => self.tagged(0xcd, value.to_be_bytes()),
+            (_, Ok(value)) => self.tagged(0xce, value.to_be_bytes()),
+            _ => self.tagged(0xcf, value.to_be_bytes()),
+        }
+    }
+
+    #[inline]
+    fn tagged<const N: usize>(&mut self, tag: u8, value: [u8; N]) {
+        self.out.push(tag);
+        self.out.extend_from_slice(&value);
+    }
+}
+
+/// Bytes that [`Writer::unsigned`] writes for `value`.
+#[inline]
+#[must_use]
+pub(crate) const fn unsigned_len(value: u64) -> usize {
+    match value {
+        0..0x80 => 1,
+        0x80..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        0x1_0000..0x1_0000_0000 => 5,
+        _ => 9,
+    }
+}
+
+/// Bytes that the gossip dialect takes for a text or a byte string of `len` bytes, header included.
+#[inline]
+#[must_use]
+pub(crate) const fn raw_len(len: usize) -> usize {
+    match len {
+        0..32 => 1 + len,
+        32..0x1_0000 => 3 + len,
+        _ => 5 + len,
+    }
+}
+
+/// Bytes that [`Writer::bytes`] writes in the gossip dialect.
+#[inline]
+#[must_use]
+pub(crate) fn bytes_len(bytes: Option<&[u8]>) -> usize {
+    bytes.map_or(1, |bytes| raw_len(bytes.len()))
+}
+
+/// A length or count as the format's widest header holds it.
+fn wire_len(len: usize) -> u32 {
+    u32::try_from(len).expect("nothing we write has 2^32 bytes or elements")
+}
+
+#[cfg(test)]
+mod tests;
