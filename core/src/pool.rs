@@ -1,6 +1,6 @@
 //! Interned names and member profiles: one pool per process, shared by every node in it.
 
-use core::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use core::hash::BuildHasher as _;
 use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -219,7 +219,7 @@ impl Pool {
         let index = u32::try_from(self.names.len()).expect("fewer than 2^32 names");
         self.names.push(name.into());
         let (names, hasher) = (&self.names, &self.hasher);
-        self.by_name.insert_unique(hash, index, |&other| hash_str(hasher, &names[other as usize]));
+        self.by_name.insert_unique(hash, index, |&other| hasher.hash_one(&*names[other as usize]));
         NodeId(index)
     }
 
@@ -242,14 +242,8 @@ impl Pool {
     /// A 64-bit hash of any name, interned or not; stable for the life of the pool.
     #[must_use]
     pub fn hash_name(&self, name: &str) -> u64 {
-        hash_str(&self.hasher, name)
+        self.hasher.hash_one(name)
     }
-}
-
-fn hash_str(hasher: &FixedState, name: &str) -> u64 {
-    let mut state = hasher.build_hasher();
-    name.hash(&mut state);
-    state.finish()
 }
 
 #[cfg(test)]

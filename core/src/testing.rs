@@ -1,6 +1,7 @@
 //! Shared pieces of the unit tests.
 
 /// The recorded cases of the reference.
+#[expect(clippy::disallowed_methods, reason = "only tests read files")]
 pub(crate) fn vectors() -> serde_json::Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/memberlist.json");
     let text = std::fs::read_to_string(path).expect("the vectors are part of the package");

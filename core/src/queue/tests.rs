@@ -117,8 +117,7 @@ impl Naive {
         let last = self.entries.iter().map(|entry| entry.0).max().unwrap_or(0);
         let (mut used, mut sent, mut again) = (0, Vec::new(), Vec::new());
         for tier in 0..=last {
-            loop {
-                let Some(free) = room.checked_sub(used + 3) else { break };
+            while let Some(free) = room.checked_sub(used + 3) {
                 let best = (0..self.entries.len())
                     .filter(|&i| {
                         self.entries[i].0 == tier && self.entries[i].1 as usize <= free + 1

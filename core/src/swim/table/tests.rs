@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::pool::{Profile, WireAddr};
+use crate::rng::Rng;
 
 struct World {
     pool: Pool,

@@ -1,0 +1,177 @@
+//! What arrives from the network never panics, never answers when it must not, never changes the table.
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::testing::vectors;
+
+/// The node the recorded malformed inputs were sent to.
+struct Victim {
+    pool: Pool,
+    out: Outbox,
+    node: Node,
+}
+
+/// What came out of one input.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Reaction {
+    datagrams: usize,
+    sends: usize,
+    closed: bool,
+    other: usize,
+}
+
+impl Victim {
+    fn new(key: Option<&str>) -> Self {
+        let mut options = Options::lan();
+        if let Some(key) = key {
+            options.keyring = Keyring::with_primary(Key::new(&unhex(key)).expect("a key"));
+        }
+        let (mut pool, mut out) = (Pool::new(1), Outbox::new());
+        let config = Arc::new(options.validate().expect("valid"));
+        let me = Identity::new("n", addr(1)).expect("valid");
+        let mut cx = Cx { now: Instant::ZERO, pool: &mut pool, out: &mut out };
+        let node = Node::new(config, me, [1; 32], &mut cx);
+        let mut victim = Self { pool, out, node };
+        victim.drain();
+        victim
+    }
+
+    fn input(&mut self, input: Input<'_>) -> Reaction {
+        let now = Instant::from_nanos(SECOND);
+        let mut cx = Cx { now, pool: &mut self.pool, out: &mut self.out };
+        self.node.handle(input, &mut cx);
+        self.drain()
+    }
+
+    fn drain(&mut self) -> Reaction {
+        let mut reaction = Reaction::default();
+        while let Some(output) = self.out.pop() {
+            match output {
+                Output::Datagram { .. } => reaction.datagrams += 1,
+                Output::Stream { action: StreamAction::Send(_), .. } => reaction.sends += 1,
+                Output::Stream { action: StreamAction::Finish | StreamAction::Reset, .. } => {
+                    reaction.closed = true;
+                }
+                Output::Stream { action: StreamAction::Dial { .. }, .. }
+                | Output::Event(_)
+                | Output::Done { .. }
+                | Output::Trace(_) => reaction.other += 1,
+            }
+        }
+        reaction
+    }
+
+    fn datagram(&mut self, bytes: &[u8]) -> Reaction {
+        self.input(Input::Datagram { from: addr(2), bytes })
+    }
+
+    /// Opens a stream, sends `bytes`, then ends it.
+    fn stream(&mut self, bytes: &[u8]) -> Reaction {
+        let id = StreamId(1);
+        self.input(Input::Stream { id, event: StreamInput::Accepted { from: addr(2) } });
+        let data = self.input(Input::Stream { id, event: StreamInput::Data(bytes) });
+        let end = self.input(Input::Stream { id, event: StreamInput::Finished });
+        Reaction {
+            datagrams: data.datagrams + end.datagrams,
+            sends: data.sends + end.sends,
+            closed: data.closed || end.closed,
+            other: data.other + end.other,
+        }
+    }
+}
+
+fn unhex(hex: &str) -> Vec<u8> {
+    let digit = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex digits");
+    (0..hex.len()).step_by(2).map(digit).collect()
+}
+
+#[test]
+fn recorded_malformed_inputs() {
+    let vectors = vectors();
+    for case in vectors["malformed"].as_array().expect("a list") {
+        let text = |key: &str| case[key].as_str().expect("text");
+        let (name, required, bytes) = (text("name"), text("required"), unhex(text("hex")));
+        let mut victim = Victim::new(case["receiver_key"].as_str());
+        let stream = text("transport") == "stream";
+        let reaction = if stream { victim.stream(&bytes) } else { victim.datagram(&bytes) };
+        assert_eq!(victim.node.members_len(), 1, "{name}: the table is unchanged");
+        assert_eq!(reaction.other, 0, "{name}: nothing happens");
+        if stream {
+            assert!(reaction.closed, "{name}: the stream is closed");
+            assert_eq!(reaction.datagrams, 0, "{name}");
+            if required.starts_with("error reply") && !required.contains(" or ") {
+                assert_eq!(reaction.sends, 1, "{name}: {required}");
+            } else if required.starts_with("close") {
+                assert_eq!(reaction.sends, 0, "{name}: {required}");
+            }
+        } else {
+            // A well-formed ping beside the malformed part is answered.
+            let answers = usize::from(required.contains("before the truncated one"));
+            assert_eq!(reaction.datagrams, answers, "{name}: {required}");
+            assert!(victim.node.stats().dropped_total() > 0, "{name}: counted");
+        }
+    }
+}
+
+/// Every recorded message, to be damaged.
+fn recorded() -> Vec<Vec<u8>> {
+    let vectors = vectors();
+    let wire = vectors["wire"].as_array().expect("a list").clone();
+    wire.iter().map(|case: &Value| unhex(case["hex"].as_str().expect("text"))).collect()
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_datagrams_never_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+        kind in 0..14_u8,
+    ) {
+        let mut victim = Victim::new(None);
+        victim.datagram(&bytes);
+        let typed: Vec<u8> = core::iter::once(kind).chain(bytes).collect();
+        victim.datagram(&typed);
+        victim.stream(&typed);
+    }
+
+    #[test]
+    fn damaged_recordings_never_panic(
+        pick in any::<prop::sample::Index>(),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 0..8_u8), 1..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let recorded = recorded();
+        let mut bytes = recorded[pick.index(recorded.len())].clone();
+        for (at, bit) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+        }
+        let keep = cut.index(bytes.len()) + 1;
+        let mut victim = Victim::new(None);
+        victim.datagram(&bytes);
+        victim.stream(&bytes);
+        victim.datagram(&bytes[..keep]);
+        victim.stream(&bytes[..keep]);
+    }
+
+    #[test]
+    fn with_a_key_a_damaged_datagram_changes_nothing(
+        flip in any::<prop::sample::Index>(),
+        bit in 0..8_u8,
+    ) {
+        let key = "000102030405060708090a0b0c0d0e0f";
+        let mut sender = Victim::new(Some(key));
+        let mut bytes = Vec::new();
+        let ping = crate::msg::swim::Ping { seq_no: 1, node: "n", ..Default::default() };
+        let rules = packet_rules(&sender.node.config, &sender.node.sealer);
+        let mut packer = crate::wire::packet::Packer::default();
+        packer.push(|out| crate::wire::swim::encode_ping(&ping, out));
+        bytes.extend_from_slice(packer.seal(&rules, false, &mut sender.node.rng));
+        let at = flip.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        let mut victim = Victim::new(Some(key));
+        prop_assert_eq!(victim.datagram(&bytes), Reaction::default());
+        prop_assert!(victim.node.stats().dropped_total() > 0);
+    }
+}
