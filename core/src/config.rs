@@ -113,7 +113,9 @@ pub struct Options {
     pub user_event_bytes_max: usize,
     /// Most queued user events; the most transmitted are dropped first. 4,096.
     pub event_queue_max: usize,
-    /// Most members kept; alive messages about others are dropped and counted. 1,048,576.
+    /// Most members kept; alive messages about others are dropped and counted. 131,072.
+    ///
+    /// Names and profiles of former members count too, at twice and four times this number.
     pub members_max: usize,
     /// Most streams open at once per direction; accepted ones beyond it are reset. 127.
     pub streams_max: usize,
@@ -156,7 +158,7 @@ impl Options {
             event_buffer: 512,
             user_event_bytes_max: 512,
             event_queue_max: 4_096,
-            members_max: 1 << 20,
+            members_max: 1 << 17,
             streams_max: 127,
             trace: false,
         }

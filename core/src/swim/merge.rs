@@ -84,6 +84,9 @@ impl Swim {
         if address == Address::Same && claim.incarnation <= old.incarnation {
             return;
         }
+        if !has_room(cx) {
+            return;
+        }
         self.end_suspicion(node, cx);
         let profile = cx.pool.intern_profile(claim.profile(node));
         let member = Member { profile, incarnation: claim.incarnation, state: MemberState::Alive };
@@ -97,6 +100,9 @@ impl Swim {
         }
         if self.table.len() >= cx.config.members_max {
             cx.stats.drop(DropReason::MembersFull);
+            return;
+        }
+        if !has_room(cx) {
             return;
         }
         let node = cx.pool.intern(claim.name);
@@ -347,6 +353,17 @@ impl Swim {
         self.arm_gossip(cx);
         ticket
     }
+}
+
+/// Whether the pool may grow: a stream of invented names or metadata must not eat the memory.
+fn has_room(cx: &mut SwimCx<'_>) -> bool {
+    let members_max = cx.config.members_max;
+    let room = cx.pool.names_len() < members_max.saturating_mul(2)
+        && cx.pool.profiles_len() < members_max.saturating_mul(4);
+    if !room {
+        cx.stats.drop(DropReason::MembersFull);
+    }
+    room
 }
 
 fn trace_suspicion(node: NodeId, suspicion: &Suspicion, cx: &mut SwimCx<'_>) {

@@ -1,0 +1,322 @@
+//! Expectations of a scenario, judged when the clock passes them.
+
+use std::collections::BTreeSet;
+
+use uwasa_core::node::Node;
+use uwasa_core::pool::NodeId;
+use uwasa_core::trace::MemberState;
+
+use crate::metrics::Verdict;
+use crate::oracle::{Gone, Oracle, Sent};
+use crate::scenario::{ExpectKind, Nanos, NodeIndex, Scenario};
+
+const MILLION: u64 = 1_000_000;
+
+/// A time in words: `0.612 s`.
+#[must_use]
+pub fn seconds(nanos: Nanos) -> String {
+    let millis = nanos / 1_000_000;
+    format!("{}.{:03} s", millis / 1_000, millis % 1_000)
+}
+
+/// What judging needs to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// The scenario.
+    pub scenario: &'a Scenario,
+    /// Ground truth.
+    pub oracle: &'a Oracle,
+    /// The nodes; `None`: not running.
+    pub nodes: &'a [Option<Node>],
+}
+
+impl Scene<'_> {
+    fn name(&self, node: NodeIndex) -> &str {
+        &self.scenario.nodes[node as usize].name
+    }
+
+    fn state(&self, observer: NodeIndex, subject: NodeIndex) -> Option<MemberState> {
+        self.nodes[observer as usize].as_ref()?.member_state(NodeId(subject))
+    }
+}
+
+/// A moment at which one expectation is judged; `item` is the event or departure it is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Due {
+    at: Nanos,
+    expect: usize,
+    item: usize,
+}
+
+/// All expectations of a run.
+#[derive(Debug)]
+pub struct Checks {
+    dues: BTreeSet<Due>,
+    next: Nanos,
+    verdicts: Vec<Option<Verdict>>,
+}
+
+impl Checks {
+    /// Nothing is judged yet.
+    #[must_use]
+    pub fn new(scenario: &Scenario) -> Self {
+        let mut this = Self {
+            dues: BTreeSet::new(),
+            next: Nanos::MAX,
+            verdicts: vec![None; scenario.expects.len()],
+        };
+        for (expect, spec) in scenario.expects.iter().enumerate() {
+            let at = match spec.kind {
+                ExpectKind::ConvergedBy { by } | ExpectKind::JoinedThenFailed { by, .. } => by,
+                ExpectKind::StateAt { at, .. } => at,
+                ExpectKind::NoFalseFailures => scenario.duration,
+                ExpectKind::EventCoverage { .. } | ExpectKind::Detected { .. } => continue,
+            };
+            this.add(Due { at, expect, item: 0 });
+        }
+        this
+    }
+
+    /// The next moment at which something is judged. What happens at that moment itself still counts.
+    #[must_use]
+    pub const fn next(&self) -> Nanos {
+        self.next
+    }
+
+    fn add(&mut self, due: Due) {
+        self.dues.insert(due);
+        self.next = self.next.min(due.at);
+    }
+
+    /// Event number `item` was sent.
+    pub fn event_sent(&mut self, scenario: &Scenario, item: usize, sent: &Sent) {
+        for (expect, spec) in scenario.expects.iter().enumerate() {
+            if let ExpectKind::EventCoverage { event, within, .. } = &spec.kind
+                && *event == sent.name
+            {
+                self.add(Due { at: sent.sent_at.saturating_add(*within), expect, item });
+            }
+        }
+    }
+
+    /// Departure number `item` began.
+    pub fn departed(&mut self, scenario: &Scenario, item: usize, gone: &Gone) {
+        for (expect, spec) in scenario.expects.iter().enumerate() {
+            if let ExpectKind::Detected { node, state, within, .. } = spec.kind
+                && node == gone.node
+                && state == gone.state
+            {
+                self.add(Due { at: gone.at.saturating_add(within), expect, item });
+            }
+        }
+    }
+
+    /// Judges everything that is due by `until`.
+    pub fn judge_until(&mut self, until: Nanos, scene: Scene<'_>) {
+        while let Some(due) = self.dues.first().copied().filter(|due| due.at <= until) {
+            self.dues.remove(&due);
+            let verdict = judge(due, scene);
+            let kept = &mut self.verdicts[due.expect];
+            // With several events or departures the first miss stands; otherwise the last success is told.
+            if kept.as_ref().is_none_or(|kept| kept.held) {
+                *kept = Some(verdict);
+            }
+        }
+        self.next = self.dues.first().map_or(Nanos::MAX, |due| due.at);
+    }
+
+    /// All verdicts. What never became due was not exercised and does not hold.
+    #[must_use]
+    pub fn finish(mut self, scene: Scene<'_>) -> Vec<Verdict> {
+        self.judge_until(Nanos::MAX, scene);
+        let expects = scene.scenario.expects.iter();
+        self.verdicts
+            .into_iter()
+            .zip(expects)
+            .map(|(verdict, expect)| verdict.unwrap_or_else(|| unexercised(&expect.kind, scene)))
+            .collect()
+    }
+}
+
+fn unexercised(kind: &ExpectKind, scene: Scene<'_>) -> Verdict {
+    let measured = match kind {
+        ExpectKind::EventCoverage { event, .. } => format!("event `{event}` was never sent"),
+        ExpectKind::Detected { node, state, .. } => {
+            let what = if *state == MemberState::Left { "left" } else { "crashed" };
+            format!("{} never {what}", scene.name(*node))
+        }
+        ExpectKind::NoFalseFailures
+        | ExpectKind::ConvergedBy { .. }
+        | ExpectKind::StateAt { .. }
+        | ExpectKind::JoinedThenFailed { .. } => "the run ended before it was due".into(),
+    };
+    Verdict { held: false, measured }
+}
+
+fn judge(due: Due, scene: Scene<'_>) -> Verdict {
+    match scene.scenario.expects[due.expect].kind {
+        ExpectKind::EventCoverage { coverage_ppm, within, .. } => {
+            judge_coverage(&scene.oracle.events.sent()[due.item], coverage_ppm, within, scene)
+        }
+        ExpectKind::Detected { coverage_ppm, within, .. } => {
+            judge_detection(&scene.oracle.gone()[due.item], coverage_ppm, within, scene)
+        }
+        ExpectKind::NoFalseFailures => judge_false_failures(scene),
+        ExpectKind::ConvergedBy { by } => judge_convergence(by, scene),
+        ExpectKind::StateAt { observer, subject, state, at } => {
+            judge_state(at, observer, subject, state, scene)
+        }
+        ExpectKind::JoinedThenFailed { observer, subject, by } => {
+            judge_accident(observer, subject, by, scene)
+        }
+    }
+}
+
+/// How many of `total` are needed for a share of `ppm` millionths, rounded up.
+fn quota(total: u32, ppm: u32) -> u32 {
+    let product = u64::from(total) * u64::from(ppm);
+    u32::try_from(product.div_ceil(MILLION)).unwrap_or(u32::MAX)
+}
+
+fn judge_coverage(sent: &Sent, ppm: u32, within: Nanos, scene: Scene<'_>) -> Verdict {
+    let live = scene.oracle.matrix().live();
+    let audience = sent.audience.common(live);
+    let reached = sent.audience.common3(live, &sent.reached);
+    let needed = quota(audience, ppm);
+    let delay = (needed as usize).checked_sub(1).and_then(|index| sent.delays.get(index));
+    let mut measured = format!("{reached} of {audience} nodes after {}", seconds(within));
+    if let Some(delay) = delay.filter(|delay| **delay <= within) {
+        measured += &format!("; the {} needed after {}", nodes(needed), seconds(*delay));
+    }
+    Verdict { held: audience > 0 && reached >= needed, measured }
+}
+
+fn judge_detection(gone: &Gone, ppm: u32, within: Nanos, scene: Scene<'_>) -> Verdict {
+    let live = scene.oracle.matrix().live();
+    let observers = gone.observers.common(live);
+    let noticed = gone.observers.common3(live, &gone.noticed);
+    let word = if gone.state == MemberState::Left { "left" } else { "failed" };
+    let mut measured = format!(
+        "{noticed} of {observers} observers marked {} {word} within {}",
+        scene.name(gone.node),
+        seconds(within)
+    );
+    if let (Some(first), Some(last)) = (gone.delays.first(), gone.delays.last()) {
+        measured += &format!(" (first after {}, last after {})", seconds(*first), seconds(*last));
+    }
+    Verdict { held: observers > 0 && noticed >= quota(observers, ppm), measured }
+}
+
+fn judge_false_failures(scene: Scene<'_>) -> Verdict {
+    let count = scene.oracle.false_failures_len();
+    let measured = match scene.oracle.first_false_failure() {
+        None => "0 false failures".to_string(),
+        Some((at, observer, subject)) => format!(
+            "{count} false failure{}, the first at {}: {} declared {} dead",
+            if count == 1 { "" } else { "s" },
+            seconds(at),
+            scene.name(observer),
+            scene.name(subject)
+        ),
+    };
+    Verdict { held: count == 0, measured }
+}
+
+fn judge_convergence(by: Nanos, scene: Scene<'_>) -> Verdict {
+    let matrix = scene.oracle.matrix();
+    let live = matrix.live_count();
+    if let Some(since) = scene.oracle.exact_since() {
+        let measured = format!("all {live} live nodes see each other since {}", seconds(since));
+        return Verdict { held: true, measured };
+    }
+    let (pairs, seen) = matrix.pairs();
+    let measured = format!(
+        "at {}: {seen} of {pairs} pairs of live nodes see each other, {} entries for departed nodes",
+        seconds(by),
+        matrix.stale()
+    );
+    Verdict { held: false, measured }
+}
+
+fn judge_state(
+    at: Nanos,
+    observer: Option<NodeIndex>,
+    subject: NodeIndex,
+    wanted: Option<MemberState>,
+    scene: Scene<'_>,
+) -> Verdict {
+    let count = u32::try_from(scene.nodes.len()).unwrap_or(u32::MAX);
+    let live = scene.oracle.matrix().live();
+    let observers: Vec<_> = match observer {
+        Some(observer) => vec![observer],
+        None => (0..count).filter(|&node| node != subject && live.contains(node)).collect(),
+    };
+    let running = |observer: &&NodeIndex| scene.nodes[**observer as usize].is_some();
+    let agree = |observer: &&NodeIndex| scene.state(**observer, subject) == wanted;
+    let agreeing = observers.iter().filter(running).filter(agree).count();
+    let word = state_word(wanted);
+    let subject_name = scene.name(subject);
+    let mut measured = format!(
+        "at {}: {agreeing} of {} observers see {subject_name} as {word}",
+        seconds(at),
+        observers.len()
+    );
+    let odd = observers.iter().find(|observer| !(running(observer) && agree(observer)));
+    if let Some(&odd) = odd {
+        let seen = match &scene.nodes[odd as usize] {
+            Some(_) => state_word(scene.state(odd, subject)),
+            None => "nothing: it is not running",
+        };
+        measured += &format!("; {} sees {seen}", scene.name(odd));
+    }
+    Verdict { held: !observers.is_empty() && agreeing == observers.len(), measured }
+}
+
+fn judge_accident(observer: NodeIndex, subject: NodeIndex, by: Nanos, scene: Scene<'_>) -> Verdict {
+    let sighting = scene.oracle.sighting(observer, subject).unwrap_or_default();
+    let (who, whom) = (scene.name(observer), scene.name(subject));
+    let (held, measured) = match (sighting.joined, sighting.failed) {
+        (Some(joined), Some(failed)) => (
+            failed <= by,
+            format!("{who} saw {whom} join at {} and fail at {}", seconds(joined), seconds(failed)),
+        ),
+        (Some(joined), None) => (
+            false,
+            format!("{who} saw {whom} join at {}, not fail by {}", seconds(joined), seconds(by)),
+        ),
+        (None, _) => (false, format!("{who} had not seen {whom} join by {}", seconds(by))),
+    };
+    Verdict { held, measured }
+}
+
+fn nodes(count: u32) -> String {
+    if count == 1 { "1 node".into() } else { format!("{count} nodes") }
+}
+
+const fn state_word(state: Option<MemberState>) -> &'static str {
+    match state {
+        Some(MemberState::Alive) => "alive",
+        Some(MemberState::Suspect) => "suspect",
+        Some(MemberState::Dead) => "failed",
+        Some(MemberState::Left) => "left",
+        None => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_seconds_with_milliseconds() {
+        assert_eq!(seconds(612_400_000), "0.612 s");
+        assert_eq!(seconds(61_000_000_000), "61.000 s");
+    }
+
+    #[test]
+    fn a_quota_is_rounded_up() {
+        assert_eq!(quota(52, 950_000), 50);
+        assert_eq!(quota(52, 1_000_000), 52);
+        assert_eq!(quota(0, 950_000), 0);
+    }
+}

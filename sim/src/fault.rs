@@ -1,0 +1,130 @@
+//! Faults: what breaks, and how it comes back.
+
+use uwasa_core::io::Input;
+use uwasa_core::node::Node;
+use uwasa_core::trace::MemberState;
+
+use crate::net::{Power, Waiting};
+use crate::scenario::{FaultKind, Nanos, NodeIndex};
+use crate::world::World;
+
+impl World<'_> {
+    /// Fault number `index` begins.
+    pub(crate) fn begin_fault(&mut self, index: u32) {
+        let fault = &self.scenario.faults[index as usize];
+        self.oracle.disturbed(self.fabric.now);
+        match &fault.kind {
+            FaultKind::Crash { nodes } => nodes.iter().for_each(|&node| self.crash(node)),
+            FaultKind::Restart { nodes, keep_state } => {
+                nodes.iter().for_each(|&node| self.restart(node, *keep_state));
+            }
+            FaultKind::Pause { nodes } => {
+                let until = fault.until.unwrap_or(Nanos::MAX);
+                nodes.iter().for_each(|&node| self.pause(node, until));
+            }
+            FaultKind::Partition { groups, one_way } => {
+                self.fabric.topology.partition(index, groups, *one_way);
+            }
+            FaultKind::Degrade { loss_ppm, latency } => {
+                self.fabric.topology.degrade(index, *loss_ppm, latency.as_ref());
+            }
+        }
+    }
+
+    /// Fault number `index` ends.
+    pub(crate) fn end_fault(&mut self, index: u32) {
+        self.oracle.disturbed(self.fabric.now);
+        match &self.scenario.faults[index as usize].kind {
+            FaultKind::Pause { nodes } => nodes.iter().for_each(|&node| self.resume(node)),
+            FaultKind::Partition { .. } => self.fabric.topology.heal(index),
+            FaultKind::Degrade { .. } => self.fabric.topology.restore(index),
+            FaultKind::Crash { .. } | FaultKind::Restart { .. } => {}
+        }
+    }
+
+    /// The machine is switched off. What it sent already still arrives.
+    fn crash(&mut self, node: NodeIndex) {
+        if self.fabric.presence(node).is_up() {
+            self.depart(node, MemberState::Dead);
+            self.remember(node);
+            self.streams.crash(node);
+        }
+        self.end_node(node, Power::Off);
+    }
+
+    /// The process starts again; if it still runs, it is killed first.
+    fn restart(&mut self, node: NodeIndex, keep_state: bool) {
+        if self.fabric.presence(node).is_up() {
+            self.remember(node);
+            self.streams.stop(node, &mut self.fabric);
+            self.oracle.replaced(self.fabric.now, node);
+            self.end_node(node, Power::Down);
+        }
+        self.start_node(node);
+        if keep_state {
+            let mut remembered = std::mem::take(&mut self.hosts[node as usize].remembered);
+            self.fault_rng.shuffle(&mut remembered);
+            self.hosts[node as usize].remembered = remembered;
+            let life = self.fabric.presence(node).life;
+            self.on_join(node, life);
+        } else {
+            self.hosts[node as usize].remembered.clear();
+            self.plan_join(node);
+        }
+    }
+
+    /// Keeps the addresses of the members a node knows as alive, as a snapshot on its disk would. A node that is
+    /// leaving forgets them.
+    fn remember(&mut self, node: NodeIndex) {
+        let Some(state) = &self.nodes[node as usize] else { return };
+        let me = state.id();
+        let own = state.member_state(me);
+        let members = state.members(&self.pool);
+        let remembered = if own == Some(MemberState::Alive) {
+            let alive = members.filter(|member| member.id != me && is_alive(member.state));
+            alive.map(|member| member.profile.socket_addr()).collect()
+        } else {
+            Vec::new()
+        };
+        self.hosts[node as usize].remembered = remembered;
+    }
+
+    fn pause(&mut self, node: NodeIndex, until: Nanos) {
+        let presence = &mut self.fabric.presence[node as usize];
+        if presence.is_up() {
+            presence.power = Power::Paused;
+            let host = &mut self.hosts[node as usize];
+            host.paused_until = host.paused_until.max(until);
+        }
+    }
+
+    /// The process goes on: first the timer it missed, then its backlog in order of arrival.
+    fn resume(&mut self, node: NodeIndex) {
+        let now = self.fabric.now;
+        let paused = self.fabric.presence(node).power == Power::Paused;
+        if !paused || now < self.hosts[node as usize].paused_until {
+            return;
+        }
+        self.fabric.presence[node as usize].power = Power::Up;
+        self.hosts[node as usize].wake = Nanos::MAX;
+        let deadline = self.nodes[node as usize].as_ref().and_then(Node::deadline);
+        if let Some((at, _)) = deadline
+            && at.as_nanos() <= now
+        {
+            self.feed(node, Input::Timeout);
+        } else {
+            self.plan_wake(node);
+        }
+        for waiting in self.hosts[node as usize].backlog.take() {
+            match waiting {
+                Waiting::Packet(packet) => self.feed_packet(packet),
+                Waiting::Stream(delivery) => self.feed_stream(delivery),
+                Waiting::Command(operation) => self.give(operation),
+            }
+        }
+    }
+}
+
+const fn is_alive(state: MemberState) -> bool {
+    matches!(state, MemberState::Alive | MemberState::Suspect)
+}

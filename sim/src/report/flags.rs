@@ -1,0 +1,84 @@
+//! What a scenario does to its world, as short names on a time axis and as sentences.
+
+use super::chart::Flag;
+use super::facts::trimmed;
+use super::stats::seconds;
+use crate::scenario::{FaultKind, Nanos, NodeIndex, Scenario, WorkKind};
+
+/// A name from outside, fit to be drawn: at most 32 characters, none of them a control character.
+pub(super) fn named(name: &str) -> String {
+    let mut kept: String =
+        name.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).take(32).collect();
+    if name.chars().nth(32).is_some() {
+        kept.push('…');
+    }
+    kept
+}
+
+/// Everything that the scenario does, in order of time; what happens at the same time shares one flag.
+pub(super) fn of(scenario: &Scenario) -> Vec<Flag> {
+    let mut flags: Vec<(Nanos, String)> = Vec::new();
+    for (at, label) in happenings(scenario) {
+        match flags.last_mut() {
+            Some(last) if last.0 == at => last.1 = format!("{}, {label}", last.1),
+            _ => flags.push((at, label)),
+        }
+    }
+    flags.into_iter().map(|(at, label)| Flag { label, x: seconds(at) }).collect()
+}
+
+/// The same as a sentence for the caption; empty if nothing happens.
+pub(super) fn in_words(scenario: &Scenario) -> String {
+    const MOST: usize = 24;
+    let flags = of(scenario);
+    if flags.is_empty() {
+        return String::new();
+    }
+    let named = flags.iter().take(MOST);
+    let parts: Vec<String> =
+        named.map(|flag| format!("{}\u{a0}s: {}", trimmed(flag.x, 3), flag.label)).collect();
+    let more = flags.len().saturating_sub(MOST);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    format!(" In order: {}{more}.", parts.join("; "))
+}
+
+fn happenings(scenario: &Scenario) -> Vec<(Nanos, String)> {
+    let mut all = Vec::new();
+    for fault in &scenario.faults {
+        let (start, end) = match &fault.kind {
+            FaultKind::Crash { nodes } => (format!("{} off", who(scenario, nodes)), ""),
+            FaultKind::Restart { nodes, .. } => (format!("{} back", who(scenario, nodes)), ""),
+            FaultKind::Pause { nodes } => (format!("{} paused", who(scenario, nodes)), "resumed"),
+            FaultKind::Partition { one_way: false, .. } => ("partition".into(), "healed"),
+            FaultKind::Partition { one_way: true, .. } => ("one-way partition".into(), "healed"),
+            FaultKind::Degrade { .. } => ("network degraded".into(), "network restored"),
+        };
+        all.push((fault.at, start));
+        if let (Some(until), false) = (fault.until, end.is_empty()) {
+            all.push((until, end.into()));
+        }
+    }
+    for work in &scenario.workload {
+        let label = match &work.kind {
+            WorkKind::Event { name, .. } => format!("event {}", named(name)),
+            WorkKind::Leave { nodes, .. } => format!("{} leave", who(scenario, nodes)),
+            WorkKind::Join { nodes, .. } => format!("{} join", who(scenario, nodes)),
+        };
+        let label = match &work.kind {
+            WorkKind::Leave { nodes, .. } | WorkKind::Join { nodes, .. } if nodes.len() == 1 => {
+                format!("{label}s")
+            }
+            WorkKind::Leave { .. } | WorkKind::Join { .. } | WorkKind::Event { .. } => label,
+        };
+        all.push((work.at, label));
+    }
+    all.sort_by_key(|(at, _)| *at);
+    all
+}
+
+fn who(scenario: &Scenario, nodes: &[NodeIndex]) -> String {
+    match nodes {
+        [only] => named(scenario.node_name(*only)),
+        several => format!("{} nodes", several.len()),
+    }
+}

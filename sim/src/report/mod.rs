@@ -1,0 +1,109 @@
+//! The report of a run: `summary.json` for machines, pictures, and one self-contained page for people.
+//!
+//! Everything is a function of scenario, results and outcome: no clock, no path of this machine, no font of this
+//! machine, so that two runs of the same thing give the same bytes.
+
+mod canvas;
+mod chart;
+mod facts;
+mod figures;
+mod flags;
+mod html;
+mod stats;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+pub use self::summary::SCHEMA;
+use crate::metrics::SeedResult;
+use crate::outcome::Outcome;
+use crate::scenario::Scenario;
+
+/// Why a report could not be written.
+#[derive(Debug, Error)]
+pub enum ReportError {
+    /// A file or folder could not be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A picture could not be drawn.
+    #[error("cannot draw a picture: {0}")]
+    Draw(String),
+    /// The summary could not be put into JSON.
+    #[error("cannot write the summary as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Writes the whole report into `out`, which is made if it is missing, and says which files it wrote.
+///
+/// `results` and `outcome` must belong to `scenario`, results in the order of [`Outcome::seeds`]. Each file appears
+/// under its name only when it is complete; `summary.json` comes last. Pictures of an earlier run that this run has no
+/// data for are removed, so that the folder never mixes two runs.
+///
+/// # Errors
+///
+/// If a file cannot be written or a picture cannot be drawn.
+pub fn write(
+    scenario: &Scenario,
+    results: &[SeedResult],
+    outcome: &Outcome,
+    out: &Path,
+) -> Result<Vec<PathBuf>, ReportError> {
+    fs::create_dir_all(out)
+        .map_err(|source| ReportError::Write { path: out.to_path_buf(), source })?;
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut page = Vec::new();
+    for figure in figures::all(scenario, results) {
+        let drawing = match &figure.chart {
+            Some(chart) => {
+                let svg = canvas::svg(chart, &figure.title)?;
+                files.push((format!("{}.svg", figure.stem), svg.clone().into_bytes()));
+                files.push((format!("{}.png", figure.stem), canvas::png(chart)?));
+                Some(svg)
+            }
+            None => None,
+        };
+        page.push((figure, drawing));
+    }
+    let html = html::page(scenario, results, outcome, &page);
+    files.push(("report.html".into(), html.into_bytes()));
+    files.push(("summary.json".into(), summary::text(scenario, results, outcome)?.into_bytes()));
+    remove_stale(out, &files)?;
+    files.iter().map(|(name, content)| put(out, name, content)).collect()
+}
+
+/// Writes one file under a name of its own and renames it.
+fn put(out: &Path, name: &str, content: &[u8]) -> Result<PathBuf, ReportError> {
+    let path = out.join(name);
+    let draft = out.join(format!(".{name}.part"));
+    let failed = |source| ReportError::Write { path: path.clone(), source };
+    fs::write(&draft, content).map_err(failed)?;
+    fs::rename(&draft, &path).map_err(failed)?;
+    Ok(path)
+}
+
+fn remove_stale(out: &Path, files: &[(String, Vec<u8>)]) -> Result<(), ReportError> {
+    const STEMS: [&str; 5] = ["convergence", "dissemination", "detection", "bytes", "view"];
+    let failed = |source| ReportError::Write { path: out.to_path_buf(), source };
+    for entry in fs::read_dir(out).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let Some((stem, ending)) = name.rsplit_once('.') else { continue };
+        let ours = (STEMS.contains(&stem) || stem.starts_with("convergence-"))
+            && (ending == "svg" || ending == "png");
+        if ours && files.iter().all(|(written, _)| written != name) {
+            let path = out.join(name);
+            fs::remove_file(&path).map_err(|source| ReportError::Write { path, source })?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! `[[expect]]`: what must hold, and in how many seeds.
+
+use uwasa_core::trace::MemberState;
+
+use super::fault::{Placed, refuse_after_end};
+use super::field::{Field, Table};
+use super::problem::{Problems, closest};
+use super::select::Names;
+use super::units::{PPM, format_duration};
+use crate::scenario::{Expect, ExpectKind, Fault, FaultKind, Nanos, NodeIndex, Work, WorkKind};
+
+const KINDS: [&str; 6] = [
+    "event_coverage",
+    "detected",
+    "no_false_failures",
+    "converged_by",
+    "state_at",
+    "joined_then_failed",
+];
+
+const STATES: [(&str, Option<MemberState>); 5] = [
+    ("alive", Some(MemberState::Alive)),
+    ("suspect", Some(MemberState::Suspect)),
+    ("failed", Some(MemberState::Dead)),
+    ("left", Some(MemberState::Left)),
+    ("unknown", None),
+];
+
+/// What expectations are checked against.
+pub(super) struct Around<'a> {
+    pub(super) duration: Option<Nanos>,
+    pub(super) names: &'a Names,
+    pub(super) faults: &'a [Placed<Fault>],
+    pub(super) workload: &'a [Placed<Work>],
+    /// Whether all faults and all work could be read. If not, a missing one may be among the unreadable.
+    pub(super) complete: bool,
+}
+
+/// Reads all `[[expect]]` blocks, in order of the file.
+pub(super) fn read(
+    root: &mut Table<'_>,
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) -> Vec<Expect> {
+    let Some(field) = root.field("expect") else { return Vec::new() };
+    let mut expects = Vec::new();
+    for field in field.list("[[expect]] blocks", problems).unwrap_or_default() {
+        let table = field.table("an [[expect]] block", problems);
+        expects.extend(table.and_then(|table| read_one(table, around, problems)));
+    }
+    expects
+}
+
+fn read_one(
+    mut table: Table<'_>,
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Expect> {
+    let line = table.place().line();
+    let reason = table.field("reason").and_then(|field| field.string("a sentence", problems));
+    let seeds_ppm = match table.field("seeds_share") {
+        Some(field) => field.share(problems),
+        None => Some(PPM),
+    };
+    let kind = match table.exactly_one(&KINDS, problems) {
+        Some(("event_coverage", field)) => event_coverage(&field, around, problems),
+        Some(("detected", field)) => detected(&field, around, problems),
+        Some(("no_false_failures", field)) => {
+            if field.boolean(problems) == Some(false) {
+                field.refuse("must be true: to expect nothing, leave the block out", problems);
+            }
+            Some(ExpectKind::NoFalseFailures)
+        }
+        Some(("converged_by", field)) => {
+            instant(Some(field), around, problems).map(|by| ExpectKind::ConvergedBy { by })
+        }
+        Some(("state_at", field)) => state_at(&field, around, problems),
+        Some((_, field)) => joined_then_failed(&field, around, problems),
+        None => None,
+    };
+    table.finish(&[], problems);
+    Some(Expect {
+        line,
+        reason: reason.unwrap_or_default().into(),
+        seeds_ppm: seeds_ppm?,
+        kind: kind?,
+    })
+}
+
+/// A time of the run.
+fn instant(
+    field: Option<Field<'_>>,
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Nanos> {
+    let field = field?;
+    let at = field.duration(problems)?;
+    refuse_after_end(&field, at, around.duration, problems);
+    Some(at)
+}
+
+fn coverage(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<u32> {
+    match table.field("share") {
+        Some(field) => field.share(problems),
+        None => Some(PPM),
+    }
+}
+
+fn event_coverage(
+    field: &Field<'_>,
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<ExpectKind> {
+    let example = "{ event = \"deploy\", share = 0.95, within = \"1s\" }";
+    let mut table = field.table(&format!("a table such as {example}"), problems)?;
+    let event = table.required("event", "event = \"deploy\"", problems);
+    let coverage_ppm = coverage(&mut table, problems);
+    let within_field = table.required("within", "within = \"1s\"", problems);
+    table.finish(&[], problems);
+    let within = within_field.as_ref().and_then(|field| field.duration(problems));
+    let event = event?;
+    let name = event.string("the name of an event", problems)?;
+    let sent = around.workload.iter().filter_map(|work| match &work.value.kind {
+        WorkKind::Event { name, .. } => Some((name.as_str(), work.value.at)),
+        WorkKind::Leave { .. } | WorkKind::Join { .. } => None,
+    });
+    let last = sent.clone().filter(|(sent, _)| *sent == name).map(|(_, at)| at).max();
+    match last {
+        Some(at) => check_room(within_field.as_ref(), "the event", at, within, around, problems),
+        None if around.complete => {
+            let hint = match closest(name, sent.map(|(sent, _)| sent)) {
+                Some(close) => format!("did you mean \"{close}\"?"),
+                None => format!("add a [[work]] block with event = \"{name}\""),
+            };
+            event.refuse(format!("no event \"{name}\" is ever sent: {hint}"), problems);
+        }
+        None => {}
+    }
+    Some(ExpectKind::EventCoverage {
+        event: name.into(),
+        coverage_ppm: coverage_ppm?,
+        within: within?,
+    })
+}
+
+/// The run must be long enough for the expectation to be decided.
+fn check_room(
+    field: Option<&Field<'_>>,
+    what: &str,
+    at: Nanos,
+    within: Option<Nanos>,
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) {
+    let (Some(field), Some(within), Some(duration)) = (field, within, around.duration) else {
+        return;
+    };
+    if at <= duration && at.saturating_add(within) > duration {
+        field.refuse(
+            format!(
+                "{what} is at {} and {} later the run has ended (at {}): shorten this, or make `duration` longer",
+                format_duration(at),
+                format_duration(within),
+                format_duration(duration)
+            ),
+            problems,
+        );
+    }
+}
+
+fn detected(
+    field: &Field<'_>,
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<ExpectKind> {
+    let example = "{ node = \"host3\", state = \"failed\", within = \"15s\" }";
+    let mut table = field.table(&format!("a table such as {example}"), problems)?;
+    let node_field = table.required("node", "node = \"host3\"", problems);
+    let states = [("failed", MemberState::Dead), ("left", MemberState::Left)];
+    let state = match table.field("state") {
+        Some(field) => field.word(&states, problems),
+        None => Some(MemberState::Dead),
+    };
+    let coverage_ppm = coverage(&mut table, problems);
+    let within_field = table.required("within", "within = \"15s\"", problems);
+    table.finish(&[], problems);
+    let within = within_field.as_ref().and_then(|field| field.duration(problems));
+    let node_field = node_field?;
+    let node = around.names.node(&node_field, problems)?;
+    let state = state?;
+    let (what, last) = match state {
+        MemberState::Left => ("leave", last_leave(around.workload, node)),
+        MemberState::Alive | MemberState::Suspect | MemberState::Dead => {
+            ("crash", last_crash(around.faults, node))
+        }
+    };
+    let name = around.names.name(node);
+    match last {
+        Some(at) => {
+            let what = format!("the {what} of {name}");
+            check_room(within_field.as_ref(), &what, at, within, around, problems);
+        }
+        None if around.complete => {
+            let block = if what == "crash" { "fault" } else { "work" };
+            node_field.refuse(
+                format!(
+                    "there is no {what} of {name} to detect: add a [[{block}]] block with {what} = [\"{name}\"]"
+                ),
+                problems,
+            );
+        }
+        None => {}
+    }
+    Some(ExpectKind::Detected { node, state, coverage_ppm: coverage_ppm?, within: within? })
+}
+
+fn last_crash(faults: &[Placed<Fault>], node: NodeIndex) -> Option<Nanos> {
+    let crashes = faults.iter().filter(
+        |fault| matches!(&fault.value.kind, FaultKind::Crash { nodes } if nodes.contains(&node)),
+    );
+    crashes.map(|fault| fault.value.at).max()
+}
+
+fn last_leave(workload: &[Placed<Work>], node: NodeIndex) -> Option<Nanos> {
+    let leaves = workload.iter().filter(
+        |work| matches!(&work.value.kind, WorkKind::Leave { nodes, .. } if nodes.contains(&node)),
+    );
+    leaves.map(|work| work.value.at).max()
+}
+
+fn state_at(
+    field: &Field<'_>,
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<ExpectKind> {
+    let example = "{ at = \"90s\", subject = \"host5\", state = \"left\" }";
+    let mut table = field.table(&format!("a table such as {example}"), problems)?;
+    let at = instant(table.required("at", "at = \"90s\"", problems), around, problems);
+    let observer = match table.field("observer") {
+        Some(field) => around.names.node(&field, problems).map(Some),
+        None => Some(None),
+    };
+    let subject = table
+        .required("subject", "subject = \"host5\"", problems)
+        .and_then(|field| around.names.node(&field, problems));
+    let state = table
+        .required("state", "state = \"left\"", problems)
+        .and_then(|field| field.word(&STATES, problems));
+    table.finish(&[], problems);
+    Some(ExpectKind::StateAt { at: at?, observer: observer?, subject: subject?, state: state? })
+}
+
+fn joined_then_failed(
+    field: &Field<'_>,
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<ExpectKind> {
+    let example = "{ observer = \"host1\", subject = \"host2\", by = \"60s\" }";
+    let mut table = field.table(&format!("a table such as {example}"), problems)?;
+    let mut node = |key, example| {
+        table.required(key, example, problems).and_then(|field| around.names.node(&field, problems))
+    };
+    let observer = node("observer", "observer = \"host1\"");
+    let subject = node("subject", "subject = \"host2\"");
+    let by = instant(table.required("by", "by = \"60s\"", problems), around, problems);
+    table.finish(&[], problems);
+    Some(ExpectKind::JoinedThenFailed { observer: observer?, subject: subject?, by: by? })
+}

@@ -1,0 +1,268 @@
+//! `[[fault]]`: what breaks, when, and for how long.
+
+use super::document::Value;
+use super::field::{Field, Table};
+use super::latency;
+use super::problem::{Place, Problems};
+use super::select::Names;
+use super::units::{PPM, format_duration, parse_share};
+use crate::scenario::{Fault, FaultKind, Nanos, NodeIndex};
+
+const KINDS: [&str; 5] = ["crash", "restart", "pause", "partition", "degrade"];
+
+/// A fault or a piece of work and where it was written.
+pub(super) struct Placed<T> {
+    pub(super) place: Place,
+    pub(super) path: String,
+    pub(super) value: T,
+}
+
+/// Reads all `[[fault]]` blocks, in order of time.
+pub(super) fn read(
+    root: &mut Table<'_>,
+    duration: Option<Nanos>,
+    names: &Names,
+    problems: &mut Problems<'_>,
+) -> Vec<Placed<Fault>> {
+    let Some(field) = root.field("fault") else { return Vec::new() };
+    let mut faults = Vec::new();
+    for field in field.list("[[fault]] blocks", problems).unwrap_or_default() {
+        let table = field.table("a [[fault]] block", problems);
+        if let Some(value) = table.and_then(|table| read_one(table, duration, names, problems)) {
+            faults.push(Placed { place: field.place(), path: field.path.clone(), value });
+        }
+    }
+    faults.sort_by_key(|fault| fault.value.at);
+    faults
+}
+
+/// Reads `at` and refuses a time after the end of the run.
+pub(super) fn read_at(
+    table: &mut Table<'_>,
+    duration: Option<Nanos>,
+    problems: &mut Problems<'_>,
+) -> Option<Nanos> {
+    let field = table.required("at", "at = \"30s\"", problems)?;
+    let at = field.duration(problems)?;
+    refuse_after_end(&field, at, duration, problems);
+    Some(at)
+}
+
+/// Refuses a time after the end of the run.
+pub(super) fn refuse_after_end(
+    field: &Field<'_>,
+    at: Nanos,
+    duration: Option<Nanos>,
+    problems: &mut Problems<'_>,
+) {
+    if let Some(duration) = duration.filter(|duration| at > *duration) {
+        field.refuse(
+            format!(
+                "{} is after the end of the run at {}: move it, or make `duration` longer",
+                format_duration(at),
+                format_duration(duration)
+            ),
+            problems,
+        );
+    }
+}
+
+fn read_one(
+    mut table: Table<'_>,
+    duration: Option<Nanos>,
+    names: &Names,
+    problems: &mut Problems<'_>,
+) -> Option<Fault> {
+    let line = table.place().line();
+    let at = read_at(&mut table, duration, problems);
+    let ends = [table.field("for"), table.field("until")];
+    let kind = table.exactly_one(&KINDS, problems);
+    let lasting = kind.as_ref().is_none_or(|(key, _)| !matches!(*key, "crash" | "restart"));
+    let until = match ends {
+        [Some(span), Some(_)] => {
+            span.refuse("stands beside `until`: give only one of the two", problems);
+            None
+        }
+        [Some(end), None] | [None, Some(end)] if !lasting => {
+            end.refuse(
+                "is not for this fault: it happens at one instant; to bring nodes back, add a [[fault]] with `restart`",
+                problems,
+            );
+            None
+        }
+        [Some(span), None] => read_for(&span, at, duration, problems),
+        [None, Some(end)] => read_until(&end, at, duration, problems),
+        [None, None] => None,
+    };
+    let kind = match kind {
+        Some(("crash", field)) => {
+            names.select(&field, problems).map(|nodes| FaultKind::Crash { nodes })
+        }
+        Some(("restart", field)) => {
+            let keep_state = switch(&mut table, "keep_state", problems);
+            let nodes = names.select(&field, problems);
+            nodes.map(|nodes| FaultKind::Restart { nodes, keep_state })
+        }
+        Some(("pause", field)) => {
+            names.select(&field, problems).map(|nodes| FaultKind::Pause { nodes })
+        }
+        Some(("partition", field)) => {
+            let one_way = switch(&mut table, "one_way", problems);
+            let groups = groups(&field, names, problems);
+            groups.map(|groups| FaultKind::Partition { groups, one_way })
+        }
+        Some((_, field)) => degrade(&field, problems),
+        None => None,
+    };
+    let hints = [
+        ("keep_state", "it is for `restart`"),
+        ("one_way", "it is for `partition`"),
+        ("heal", "a fault heals by itself at the end of `for` or `until`"),
+    ];
+    table.finish(&hints, problems);
+    Some(Fault { at: at?, until, line, kind: kind? })
+}
+
+fn switch(table: &mut Table<'_>, key: &'static str, problems: &mut Problems<'_>) -> bool {
+    table.field(key).and_then(|field| field.boolean(problems)).unwrap_or(false)
+}
+
+fn read_for(
+    field: &Field<'_>,
+    at: Option<Nanos>,
+    duration: Option<Nanos>,
+    problems: &mut Problems<'_>,
+) -> Option<Nanos> {
+    let end = at?.saturating_add(field.positive(problems)?);
+    if let Some(duration) = duration.filter(|duration| end > *duration) {
+        field.refuse(
+            format!(
+                "ends at {}, after the end of the run at {}: shorten it, or leave it out for a fault that stays",
+                format_duration(end),
+                format_duration(duration)
+            ),
+            problems,
+        );
+    }
+    Some(end)
+}
+
+fn read_until(
+    field: &Field<'_>,
+    at: Option<Nanos>,
+    duration: Option<Nanos>,
+    problems: &mut Problems<'_>,
+) -> Option<Nanos> {
+    let end = field.duration(problems)?;
+    refuse_after_end(field, end, duration, problems);
+    if let Some(at) = at.filter(|at| end <= *at) {
+        field.refuse(
+            format!(
+                "ends at {}, and starts at {} (`at`): the end must be later",
+                format_duration(end),
+                format_duration(at)
+            ),
+            problems,
+        );
+    }
+    Some(end)
+}
+
+/// `[["host1"], ["host2..host9"]]`, or shares of the node list such as `[0.3, 0.7]`.
+fn groups(
+    field: &Field<'_>,
+    names: &Names,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<Vec<NodeIndex>>> {
+    let wanted =
+        "sides such as [[\"host1..host3\"], [\"host4..host9\"]] or shares such as [0.3, 0.7]";
+    let sides = field.list(wanted, problems)?;
+    if sides.len() < 2 {
+        field.refuse(
+            format!("has {} side, and must have two or more: {wanted}", sides.len()),
+            problems,
+        );
+        return None;
+    }
+    let numbers = sides
+        .iter()
+        .filter(|side| matches!(side.item.value, Value::Float(_) | Value::Integer(_)))
+        .count();
+    if numbers == sides.len() {
+        return shares(field, &sides, names, problems);
+    }
+    let groups: Vec<Option<Vec<NodeIndex>>> =
+        sides.iter().map(|side| names.select(side, problems)).collect();
+    let groups = groups.into_iter().collect::<Option<Vec<_>>>()?;
+    let mut all: Vec<NodeIndex> = groups.iter().flatten().copied().collect();
+    all.sort_unstable();
+    if let Some(twice) = all.windows(2).find(|pair| pair[0] == pair[1]) {
+        field.refuse(
+            format!("{} is on two sides: every node may be on one", names.name(twice[0])),
+            problems,
+        );
+        return None;
+    }
+    Some(groups)
+}
+
+/// Cuts the node list, in its own order, at the given shares.
+fn shares(
+    field: &Field<'_>,
+    sides: &[Field<'_>],
+    names: &Names,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<Vec<NodeIndex>>> {
+    let mut shares = Vec::new();
+    for side in sides {
+        let share = if let Value::Float(value) = side.item.value {
+            parse_share(value).map_err(|error| side.refuse(error, problems)).ok()?
+        } else {
+            side.share(problems)?
+        };
+        shares.push(u64::from(share));
+    }
+    let whole: u64 = shares.iter().sum();
+    if whole > u64::from(PPM) {
+        field.refuse("the shares add up to more than 1", problems);
+        return None;
+    }
+    let nodes: Vec<NodeIndex> = names.all().collect();
+    let cut = |share: u64| {
+        let position = (nodes.len() as u64 * share + u64::from(PPM) / 2) / u64::from(PPM);
+        usize::try_from(position).unwrap_or(nodes.len())
+    };
+    let mut groups = Vec::new();
+    let mut before = 0;
+    for share in shares {
+        groups.push(nodes[cut(before)..cut(before + share)].to_vec());
+        before += share;
+    }
+    if groups.iter().any(Vec::is_empty) && !nodes.is_empty() {
+        field.refuse("one of the sides has no node: give it a larger share", problems);
+        return None;
+    }
+    Some(groups)
+}
+
+fn degrade(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<FaultKind> {
+    let wanted = "a table such as { loss = 0.25, latency = \"50ms\" }";
+    let mut table = field.table(wanted, problems)?;
+    let loss = table.field("loss");
+    let latency = table.field("latency");
+    table.finish(&[], problems);
+    if loss.is_none() && latency.is_none() {
+        field.refuse("changes nothing: give it `loss`, `latency` or both", problems);
+        return None;
+    }
+    Some(FaultKind::Degrade {
+        loss_ppm: match loss {
+            Some(field) => Some(field.share(problems)?),
+            None => None,
+        },
+        latency: match latency {
+            Some(field) => Some(latency::read(&field, problems)?),
+            None => None,
+        },
+    })
+}

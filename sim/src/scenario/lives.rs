@@ -1,0 +1,151 @@
+//! Follows every node through crashes, restarts and leaves, and refuses what can only be a mistake: a restart of a
+//! node that is up, an event from a node that is switched off.
+
+use super::fault::Placed;
+use super::problem::Problems;
+use super::select::Names;
+use super::units::format_duration;
+use crate::scenario::{Fault, FaultKind, Nanos, NodeIndex, Start, Work, WorkKind};
+
+#[derive(Clone, Copy)]
+enum Life {
+    Up,
+    NotBooted,
+    /// Switched off at this time.
+    Off(Nanos),
+    /// Has asked to leave; it may or may not have exited yet.
+    Leaving,
+}
+
+/// Checks `faults` and `workload`, both in order of time.
+pub(super) fn check(
+    start: &Start,
+    faults: &[Placed<Fault>],
+    workload: &[Placed<Work>],
+    names: &Names,
+    problems: &mut Problems<'_>,
+) {
+    let boot = match start {
+        Start::Warm => None,
+        Start::Cold { boot, .. } => Some(boot.as_slice()),
+    };
+    let lives = names.all().map(|_| if boot.is_some() { Life::NotBooted } else { Life::Up });
+    let mut walk = Walk { lives: lives.collect(), boot, names };
+    let mut works = workload.iter().peekable();
+    for fault in faults {
+        while let Some(work) = works.next_if(|work| work.value.at < fault.value.at) {
+            walk.work(work, problems);
+        }
+        walk.fault(fault, problems);
+    }
+    for work in works {
+        walk.work(work, problems);
+    }
+}
+
+struct Walk<'a> {
+    lives: Vec<Life>,
+    boot: Option<&'a [Nanos]>,
+    names: &'a Names,
+}
+
+impl Walk<'_> {
+    fn life(&self, node: NodeIndex, at: Nanos) -> Life {
+        let index = node as usize;
+        let booted = self.boot.and_then(|boot| boot.get(index)).is_none_or(|boot| *boot <= at);
+        match self.lives[index] {
+            Life::NotBooted if booted => Life::Up,
+            other => other,
+        }
+    }
+
+    fn fault(&mut self, fault: &Placed<Fault>, problems: &mut Problems<'_>) {
+        let at = fault.value.at;
+        let (key, nodes) = match &fault.value.kind {
+            FaultKind::Crash { nodes } => ("crash", nodes),
+            FaultKind::Restart { nodes, .. } => ("restart", nodes),
+            FaultKind::Pause { nodes } => ("pause", nodes),
+            FaultKind::Partition { .. } | FaultKind::Degrade { .. } => return,
+        };
+        for node in nodes {
+            let life = self.life(*node, at);
+            let wrong = match (key, life) {
+                ("restart", Life::Up) => {
+                    Some("is up then: crash it, or let it leave, before".to_owned())
+                }
+                ("restart", Life::NotBooted) => Some(self.not_booted(*node)),
+                ("restart", Life::Off(_) | Life::Leaving) | (_, Life::Up | Life::Leaving) => None,
+                (_, other) => Some(self.absent(*node, other)),
+            };
+            if let Some(wrong) = wrong {
+                self.refuse(
+                    fault.place,
+                    &format!("{}.{key}", fault.path),
+                    *node,
+                    at,
+                    &wrong,
+                    problems,
+                );
+            }
+            match key {
+                "crash" => self.lives[*node as usize] = Life::Off(at),
+                "restart" => self.lives[*node as usize] = Life::Up,
+                _ => {}
+            }
+        }
+    }
+
+    fn work(&mut self, work: &Placed<Work>, problems: &mut Problems<'_>) {
+        let at = work.value.at;
+        let (key, nodes) = match &work.value.kind {
+            WorkKind::Event { from: Some(node), .. } => ("from", std::slice::from_ref(node)),
+            WorkKind::Event { from: None, .. } => return,
+            WorkKind::Leave { nodes, .. } => ("leave", nodes.as_slice()),
+            WorkKind::Join { nodes, .. } => ("join", nodes.as_slice()),
+        };
+        for node in nodes {
+            let life = self.life(*node, at);
+            if let Life::Off(_) | Life::NotBooted = life {
+                let wrong = self.absent(*node, life);
+                self.refuse(
+                    work.place,
+                    &format!("{}.{key}", work.path),
+                    *node,
+                    at,
+                    &wrong,
+                    problems,
+                );
+            }
+            if key == "leave" && !matches!(life, Life::Off(_)) {
+                self.lives[*node as usize] = Life::Leaving;
+            }
+        }
+    }
+
+    fn absent(&self, node: NodeIndex, life: Life) -> String {
+        match life {
+            Life::Off(since) => {
+                format!("is switched off since {}: restart it before", format_duration(since))
+            }
+            Life::NotBooted | Life::Up | Life::Leaving => self.not_booted(node),
+        }
+    }
+
+    fn not_booted(&self, node: NodeIndex) -> String {
+        let boot = self.boot.and_then(|boot| boot.get(node as usize)).copied().unwrap_or(0);
+        format!("boots only at {}: choose a later time", format_duration(boot))
+    }
+
+    fn refuse(
+        &self,
+        place: super::problem::Place,
+        path: &str,
+        node: NodeIndex,
+        at: Nanos,
+        wrong: &str,
+        problems: &mut Problems<'_>,
+    ) {
+        let name = self.names.name(node);
+        problems.add(place, path, format!("at {}: {name} {wrong}", format_duration(at)));
+    }
+}

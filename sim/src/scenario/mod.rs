@@ -1,0 +1,332 @@
+//! A scenario: one validated description of a world, its faults, its workload and what is expected of it.
+//!
+//! `parse` turns a TOML file into this value; everything in here is resolved, checked and in base units
+//! (nanoseconds, bytes, node indexes), so the world never has to refuse anything.
+
+mod document;
+mod expect;
+mod fault;
+mod field;
+mod hash;
+mod latency;
+mod lives;
+mod network;
+mod nodes;
+mod parse;
+mod problem;
+mod select;
+mod settings;
+mod start;
+mod units;
+mod work;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use uwasa_core::config::Config;
+
+pub use parse::{load, parse, parse_seeds};
+pub use problem::ScenarioErrors;
+pub use units::format_duration;
+
+/// Nanoseconds of virtual time.
+pub type Nanos = u64;
+/// Index of a node in [`Scenario::nodes`].
+pub type NodeIndex = u32;
+
+/// A validated scenario.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// File stem, used for the report folder: `52-nodes`.
+    pub name: String,
+    /// Where it was read from; empty for a scenario built in memory.
+    pub file: PathBuf,
+    /// One line: what it shows.
+    pub title: String,
+    /// A few lines: what it teaches.
+    pub description: String,
+    /// The text of the file with `--set` changes applied, as shown in the report.
+    pub text: String,
+    /// xxh3 of the resolved scenario text: two runs with the same hash and seed are the same run.
+    pub config_hash: u64,
+    /// Seeds to run unless the command line says otherwise.
+    pub seeds: Vec<u64>,
+    /// Virtual time to simulate.
+    pub duration: Nanos,
+    /// Every node.
+    pub nodes: Vec<NodeSpec>,
+    /// How the cluster comes to be.
+    pub start: Start,
+    /// Settings all nodes share (`trace` is on).
+    pub config: std::sync::Arc<Config>,
+    /// The network.
+    pub network: Network,
+    /// Faults in order of time.
+    pub faults: Vec<Fault>,
+    /// Workload in order of time.
+    pub workload: Vec<Work>,
+    /// Expectations in order of the file.
+    pub expects: Vec<Expect>,
+    /// Width of one bucket of the bytes-per-node time series.
+    pub series_bucket: Nanos,
+}
+
+impl Scenario {
+    /// The name of a node; empty for an index outside the scenario.
+    #[must_use]
+    pub fn node_name(&self, node: NodeIndex) -> &str {
+        let index = usize::try_from(node).unwrap_or(usize::MAX);
+        self.nodes.get(index).map_or("", |spec| spec.name.as_str())
+    }
+}
+
+/// One node.
+#[derive(Clone, Debug)]
+pub struct NodeSpec {
+    /// Unique name.
+    pub name: String,
+    /// Address that really reaches it.
+    pub addr: SocketAddr,
+    /// Address it announces; differs from `addr` only in scenarios about that mistake.
+    pub advertise: SocketAddr,
+    /// Index into [`Network::regions`].
+    pub region: u16,
+}
+
+/// How the cluster comes to be.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// At time zero every node already knows every other; nothing is queued.
+    Warm,
+    /// Nodes boot empty and join.
+    Cold {
+        /// Boot instant of each node, by node index.
+        boot: Vec<Nanos>,
+        /// When, counted from its boot, a node's discovery answers and it joins what it was shown.
+        join_after: Nanos,
+        /// Whom a node joins.
+        join: JoinPlan,
+        /// How often a join that reached nobody is tried again; 0: never.
+        retry: Nanos,
+    },
+}
+
+/// Whom a cold node joins.
+#[derive(Clone, Debug)]
+pub enum JoinPlan {
+    /// The given nodes, in this order (itself left out).
+    Seeds(Vec<NodeIndex>),
+    /// As mDNS discovery behaves: every node that is up at that moment, at most this many, drawn at random.
+    Discovered {
+        /// Most addresses used.
+        limit: u32,
+    },
+}
+
+/// The network model.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Region names; index 0 exists always.
+    pub regions: Vec<String>,
+    /// Link class for every ordered pair of regions: `links[from * regions.len() + to]`.
+    pub links: Vec<Link>,
+    /// Bytes per second each node can send; 0: unlimited.
+    pub bandwidth: u64,
+    /// Bytes a node's receive buffer holds while it is paused or slow; 0: unlimited.
+    pub receive_buffer: u64,
+}
+
+/// Properties of one direction between two regions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    /// One-way delay.
+    pub latency: Latency,
+    /// Extra uniform delay in `0..=jitter`.
+    pub jitter: Nanos,
+    /// Lost datagrams per million.
+    pub loss_ppm: u32,
+    /// Duplicated datagrams per million.
+    pub duplicate_ppm: u32,
+    /// Datagrams per million that are held back by `reorder_delay`.
+    pub reorder_ppm: u32,
+    /// How long a reordered datagram is held back.
+    pub reorder_delay: Nanos,
+    /// Whether loss also hits segments of byte streams (they are sent again by the transport, later).
+    pub stream_loss: bool,
+}
+
+/// A one-way delay distribution. Sampled with integers only, so that every machine agrees.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Latency {
+    /// Always the same.
+    Constant(Nanos),
+    /// Uniform in `low..=high`.
+    Uniform {
+        /// Shortest.
+        low: Nanos,
+        /// Longest.
+        high: Nanos,
+    },
+    /// Log-normal through these two quantiles, as a table of 4,096 equally likely values in ascending order.
+    LogNormal {
+        /// Median.
+        median: Nanos,
+        /// 99th percentile.
+        p99: Nanos,
+        /// Quantile table.
+        table: std::sync::Arc<[Nanos]>,
+    },
+}
+
+/// One fault.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// When it starts.
+    pub at: Nanos,
+    /// When it ends, for faults that last (`pause`, `partition`, `degrade`); `None`: never.
+    pub until: Option<Nanos>,
+    /// Line in the scenario file.
+    pub line: usize,
+    /// What happens.
+    pub kind: FaultKind,
+}
+
+/// What a fault does.
+#[derive(Clone, Debug)]
+pub enum FaultKind {
+    /// The machine is switched off: nothing is sent or answered, connections go silent.
+    Crash {
+        /// Who.
+        nodes: Vec<NodeIndex>,
+    },
+    /// The process is started again.
+    Restart {
+        /// Who.
+        nodes: Vec<NodeIndex>,
+        /// Whether it remembers the members it knew (rejoins them) or starts empty and joins by the start plan.
+        keep_state: bool,
+    },
+    /// The process is stopped (SIGSTOP, a laptop asleep): timers and packets wait, the receive buffer fills.
+    Pause {
+        /// Who.
+        nodes: Vec<NodeIndex>,
+    },
+    /// Groups cannot reach each other; nodes in no group reach everybody.
+    Partition {
+        /// The sides; at least two.
+        groups: Vec<Vec<NodeIndex>>,
+        /// One-way: packets from the first group to the others are lost, the way back works.
+        one_way: bool,
+    },
+    /// Every link gets worse for a while.
+    Degrade {
+        /// Loss in its place, if given.
+        loss_ppm: Option<u32>,
+        /// Latency in its place, if given.
+        latency: Option<Latency>,
+    },
+}
+
+/// One piece of workload.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// When.
+    pub at: Nanos,
+    /// Line in the scenario file.
+    pub line: usize,
+    /// What.
+    pub kind: WorkKind,
+}
+
+/// What the workload does.
+#[derive(Clone, Debug)]
+pub enum WorkKind {
+    /// A user event is sent.
+    Event {
+        /// By whom; `None`: a live node drawn from the workload stream.
+        from: Option<NodeIndex>,
+        /// Name.
+        name: String,
+        /// Payload.
+        payload: Vec<u8>,
+    },
+    /// A graceful leave; the process exits `exit_after` later.
+    Leave {
+        /// Who.
+        nodes: Vec<NodeIndex>,
+        /// How long the process stays up after the leave is done.
+        exit_after: Nanos,
+    },
+    /// Tries to join the given nodes.
+    Join {
+        /// Who.
+        nodes: Vec<NodeIndex>,
+        /// Whom.
+        seeds: Vec<NodeIndex>,
+    },
+}
+
+/// One expectation.
+#[derive(Clone, Debug)]
+pub struct Expect {
+    /// Line in the scenario file.
+    pub line: usize,
+    /// The reason in words, printed with a miss; may be empty.
+    pub reason: String,
+    /// Smallest share of seeds, in millionths, that must meet it (1,000,000: every seed).
+    pub seeds_ppm: u32,
+    /// What must hold.
+    pub kind: ExpectKind,
+}
+
+/// What must hold.
+#[derive(Clone, Debug)]
+pub enum ExpectKind {
+    /// The named event has reached `coverage_ppm` of the nodes that live then, `within` of being sent.
+    EventCoverage {
+        /// Event name.
+        event: String,
+        /// Share of nodes, millionths.
+        coverage_ppm: u32,
+        /// Time from sending.
+        within: Nanos,
+    },
+    /// Every live node has marked `node` failed (or left) within this time of its crash (or leave).
+    Detected {
+        /// Who.
+        node: NodeIndex,
+        /// `Dead` or `Left`.
+        state: uwasa_core::trace::MemberState,
+        /// Share of live observers, millionths.
+        coverage_ppm: u32,
+        /// Time from the crash or leave.
+        within: Nanos,
+    },
+    /// No live, reachable node is ever declared dead by anybody.
+    NoFalseFailures,
+    /// At this time of the run every live node sees exactly the live nodes as alive.
+    ConvergedBy {
+        /// Time from the start of the run.
+        by: Nanos,
+    },
+    /// At time `at` every live observer (or only `observer`) has this state for `subject`; `None`: does not know it.
+    StateAt {
+        /// Time from the start of the run.
+        at: Nanos,
+        /// Who looks; `None`: every live node but the subject.
+        observer: Option<NodeIndex>,
+        /// Who is looked at.
+        subject: NodeIndex,
+        /// What must be seen.
+        state: Option<uwasa_core::trace::MemberState>,
+    },
+    /// `observer` sees `subject` join and then fail, in this order (the wrong-interface accident).
+    JoinedThenFailed {
+        /// Who looks.
+        observer: NodeIndex,
+        /// Who is looked at.
+        subject: NodeIndex,
+        /// By this time of the run.
+        by: Nanos,
+    },
+}

@@ -1,0 +1,323 @@
+//! Nodes and regions: who there is, under which address, and where.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::document::Value;
+use super::field::{Field, Table};
+use super::problem::Problems;
+use super::select::Names;
+use crate::scenario::NodeSpec;
+
+/// Most nodes of one scenario.
+const NODES_MAX: u64 = 100_000;
+/// Port of a node unless the file says otherwise: Serf's.
+const PORT_DEFAULT: u16 = 7_946;
+const NAME_DEFAULT: &str = "host{n}";
+const ADDR_DEFAULT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+const NAME_BYTES_MAX: usize = 128;
+
+/// Nodes as read, with the names of the regions.
+pub(super) struct Nodes {
+    pub(super) specs: Vec<NodeSpec>,
+    pub(super) names: Names,
+    pub(super) regions: Vec<String>,
+}
+
+/// Reads `nodes`, `[[node]]` and `regions`.
+pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems<'_>) -> Nodes {
+    let field = root.required("nodes", "nodes = 10", problems);
+    let specs = field.as_ref().and_then(|field| generate(field, problems));
+    let complete = specs.is_some();
+    let mut specs = specs.unwrap_or_default();
+    let names = Names::new(&specs, complete);
+    let regions = regions(root.field("regions"), &mut specs, &names, problems);
+    if let Some(field) = root.field("node") {
+        for field in field.list("[[node]] blocks", problems).unwrap_or_default() {
+            override_node(&field, &mut specs, &names, &regions, problems);
+        }
+    }
+    if let Some(field) = field {
+        check_unique(&field, &specs, problems);
+        check_regions(&field, &specs, &regions, problems);
+    }
+    Nodes { specs, names, regions }
+}
+
+/// A count, a list of names, or a table.
+fn generate(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<Vec<NodeSpec>> {
+    match &field.item.value {
+        Value::Integer(_) => {
+            let count = field.integer(1, NODES_MAX, problems)?;
+            build(field, numbered(NAME_DEFAULT, count), ADDR_DEFAULT, PORT_DEFAULT, problems)
+        }
+        Value::Array(_) => {
+            let fields = field.list("a list of names", problems)?;
+            let names: Option<Vec<String>> =
+                fields.iter().map(|one| node_name(one, problems)).collect();
+            let names = names?;
+            if names.is_empty() {
+                field.refuse("is empty: a scenario needs at least one node", problems);
+                return None;
+            }
+            build(field, names, ADDR_DEFAULT, PORT_DEFAULT, problems)
+        }
+        _ => from_table(field, problems),
+    }
+}
+
+fn from_table(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<Vec<NodeSpec>> {
+    let mut table =
+        field.table("a count, a list of names or a table such as { count = 52 }", problems)?;
+    let count = table
+        .required("count", "count = 10", problems)
+        .and_then(|field| field.integer(1, NODES_MAX, problems));
+    let pattern = match table.field("name") {
+        Some(field) => name_pattern(&field, count.unwrap_or(1), problems),
+        None => Some(NAME_DEFAULT),
+    };
+    let addr = match table.field("addr") {
+        Some(field) => ip(&field, problems),
+        None => Some(ADDR_DEFAULT),
+    };
+    let port = match table.field("port") {
+        Some(field) => field.integer(1, 65_535, problems).and_then(|port| port.try_into().ok()),
+        None => Some(PORT_DEFAULT),
+    };
+    table.finish(&[], problems);
+    build(field, numbered(pattern?, count?), addr?, port?, problems)
+}
+
+fn name_pattern<'a>(field: &Field<'a>, count: u64, problems: &mut Problems<'_>) -> Option<&'a str> {
+    let text = field.string("a name with {n} in it, such as \"host{n}\"", problems)?;
+    if count > 1 && !text.contains("{n}") {
+        field.refuse(
+            format!("\"{text}\" gives all {count} nodes the same name: put {{n}} where the number goes, as in \"host{{n}}\""),
+            problems,
+        );
+        return None;
+    }
+    if text.is_empty() || text.len() > NAME_BYTES_MAX - 4 {
+        field.refuse(
+            format!("is {} bytes long: names have 1 to {NAME_BYTES_MAX} bytes", text.len()),
+            problems,
+        );
+        return None;
+    }
+    Some(text)
+}
+
+fn node_name(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<String> {
+    let text = field.string("the name of a node", problems)?;
+    if text.is_empty() || text.len() > NAME_BYTES_MAX {
+        field.refuse(
+            format!("is {} bytes long: names have 1 to {NAME_BYTES_MAX} bytes", text.len()),
+            problems,
+        );
+        return None;
+    }
+    Some(text.into())
+}
+
+fn numbered(pattern: &str, count: u64) -> Vec<String> {
+    (1..=count).map(|n| pattern.replace("{n}", &n.to_string())).collect()
+}
+
+fn build(
+    field: &Field<'_>,
+    names: Vec<String>,
+    first: IpAddr,
+    port: u16,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<NodeSpec>> {
+    let count = names.len();
+    let specs: Option<Vec<NodeSpec>> = (0_u32..)
+        .zip(names)
+        .map(|(index, name)| {
+            let addr = SocketAddr::new(nth_address(first, index)?, port);
+            Some(NodeSpec { name, addr, advertise: addr, region: 0 })
+        })
+        .collect();
+    if specs.is_none() {
+        field.refuse(
+            format!(
+                "{count} addresses counted upwards from {first} run past the last one: start lower"
+            ),
+            problems,
+        );
+    }
+    specs
+}
+
+fn nth_address(first: IpAddr, index: u32) -> Option<IpAddr> {
+    match first {
+        IpAddr::V4(addr) => {
+            addr.to_bits().checked_add(index).map(|bits| Ipv4Addr::from_bits(bits).into())
+        }
+        IpAddr::V6(addr) => {
+            addr.to_bits().checked_add(index.into()).map(|bits| Ipv6Addr::from_bits(bits).into())
+        }
+    }
+}
+
+fn ip(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<IpAddr> {
+    let text = field.string("an address such as \"192.168.33.10\"", problems)?;
+    match text.parse::<IpAddr>() {
+        Ok(addr) if !addr.is_unspecified() => Some(addr),
+        _ => {
+            field.refuse(
+                format!("\"{text}\" is no usable address: write one such as \"192.168.33.10\""),
+                problems,
+            );
+            None
+        }
+    }
+}
+
+/// `ip` or `ip:port`; without a port the node keeps its own.
+fn socket_addr(field: &Field<'_>, port: u16, problems: &mut Problems<'_>) -> Option<SocketAddr> {
+    if let Value::String(text) = &field.item.value
+        && let Ok(addr) = text.parse::<SocketAddr>()
+        && addr.port() != 0
+        && !addr.ip().is_unspecified()
+    {
+        return Some(addr);
+    }
+    ip(field, problems).map(|ip| SocketAddr::new(ip, port))
+}
+
+fn override_node(
+    field: &Field<'_>,
+    specs: &mut [NodeSpec],
+    names: &Names,
+    regions: &[String],
+    problems: &mut Problems<'_>,
+) {
+    let Some(mut table) = field.table("a [[node]] block", problems) else { return };
+    let node = table
+        .required("name", "name = \"host1\"", problems)
+        .and_then(|field| names.node(&field, problems));
+    let spec = node.and_then(|node| specs.get_mut(node as usize));
+    let port = spec.as_ref().map_or(PORT_DEFAULT, |spec| spec.addr.port());
+    let addr = table.field("addr").and_then(|field| socket_addr(&field, port, problems));
+    let advertise = table
+        .field("advertise")
+        .and_then(|field| socket_addr(&field, addr.map_or(port, |addr| addr.port()), problems));
+    let region = table.field("region").and_then(|field| region_index(&field, regions, problems));
+    table.finish(&[], problems);
+    let Some(spec) = spec else { return };
+    if let Some(addr) = addr {
+        spec.addr = addr;
+        spec.advertise = addr;
+    }
+    spec.advertise = advertise.unwrap_or(spec.advertise);
+    spec.region = region.unwrap_or(spec.region);
+}
+
+/// `["eu", "us"]`, or tables that also say who lives there.
+fn regions(
+    field: Option<Field<'_>>,
+    specs: &mut [NodeSpec],
+    names: &Names,
+    problems: &mut Problems<'_>,
+) -> Vec<String> {
+    let Some(field) = field else { return vec!["default".into()] };
+    let mut regions = Vec::new();
+    for one in field.list("a list such as [\"eu\", \"us\"]", problems).unwrap_or_default() {
+        let index = u16::try_from(regions.len()).unwrap_or(u16::MAX);
+        let name = if let Value::String(text) = &one.item.value {
+            Some(text.clone())
+        } else {
+            region_table(&one, index, specs, names, problems)
+        };
+        let Some(name) = name else { continue };
+        if regions.contains(&name) {
+            one.refuse(format!("region \"{name}\" is there already"), problems);
+        } else {
+            regions.push(name);
+        }
+    }
+    if regions.len() > 64 {
+        field.refuse(format!("has {} regions, at most 64 are possible", regions.len()), problems);
+    }
+    if regions.is_empty() {
+        field.refuse("names no region: leave it out for a single one", problems);
+        regions.push("default".into());
+    }
+    regions
+}
+
+fn region_table(
+    field: &Field<'_>,
+    index: u16,
+    specs: &mut [NodeSpec],
+    names: &Names,
+    problems: &mut Problems<'_>,
+) -> Option<String> {
+    let wanted = "a name or a table such as { name = \"eu\", nodes = [\"host1..host9\"] }";
+    let mut table = field.table(wanted, problems)?;
+    let name = table
+        .required("name", "name = \"eu\"", problems)
+        .and_then(|field| field.string("a name", problems));
+    let nodes = table.field("nodes").and_then(|field| names.select(&field, problems));
+    table.finish(&[], problems);
+    for node in nodes.unwrap_or_default() {
+        if let Some(spec) = specs.get_mut(node as usize) {
+            spec.region = index;
+        }
+    }
+    name.map(Into::into)
+}
+
+/// Index of a region by its name.
+pub(super) fn region_index(
+    field: &Field<'_>,
+    regions: &[String],
+    problems: &mut Problems<'_>,
+) -> Option<u16> {
+    let text = field.string("the name of a region", problems)?;
+    let found = regions.iter().position(|name| name == text);
+    if found.is_none() {
+        field.refuse(
+            format!("unknown region \"{text}\": the scenario has {}", regions.join(", ")),
+            problems,
+        );
+    }
+    found.and_then(|index| u16::try_from(index).ok())
+}
+
+fn check_unique(field: &Field<'_>, specs: &[NodeSpec], problems: &mut Problems<'_>) {
+    let mut by_name: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    by_name.sort_unstable();
+    if let Some(pair) = by_name.windows(2).find(|pair| pair[0] == pair[1]) {
+        field.refuse(format!("two nodes are named \"{}\": names are unique", pair[0]), problems);
+    }
+    let mut by_addr: Vec<SocketAddr> = specs.iter().map(|spec| spec.addr).collect();
+    by_addr.sort_unstable();
+    if let Some(pair) = by_addr.windows(2).find(|pair| pair[0] == pair[1]) {
+        field.refuse(
+            format!(
+                "two nodes have the address {}: each needs its own (to announce a shared one, use `advertise`)",
+                pair[0]
+            ),
+            problems,
+        );
+    }
+}
+
+fn check_regions(
+    field: &Field<'_>,
+    specs: &[NodeSpec],
+    regions: &[String],
+    problems: &mut Problems<'_>,
+) {
+    for (index, name) in regions.iter().enumerate() {
+        if !specs.is_empty() && !specs.iter().any(|spec| usize::from(spec.region) == index) {
+            field.refuse(
+                format!(
+                    "no node is in region \"{name}\": write regions = [{{ name = \"{name}\", nodes = [\"host1..host9\"] }}]"
+                ),
+                problems,
+            );
+        }
+    }
+}

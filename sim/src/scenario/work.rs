@@ -1,0 +1,132 @@
+//! `[[work]]`: what users and operators do.
+
+use uwasa_core::config::Config;
+use uwasa_core::msg::serf::UserEventMessage;
+use uwasa_core::wire::serf::user_event_len;
+
+use super::fault::{Placed, read_at};
+use super::field::{Field, Table};
+use super::problem::Problems;
+use super::select::Names;
+use crate::scenario::{Nanos, Work, WorkKind};
+
+const KINDS: [&str; 3] = ["event", "leave", "join"];
+/// How long a process stays up after its leave is done, unless the file says otherwise.
+const EXIT_AFTER: Nanos = 1_000_000_000;
+/// Largest Lamport time assumed for the size of an event; a larger number takes more bytes.
+const LTIME_MAX: u64 = 65_535;
+
+/// What all pieces of work are checked against.
+pub(super) struct Around<'a> {
+    pub(super) duration: Option<Nanos>,
+    pub(super) names: &'a Names,
+    pub(super) config: &'a Config,
+}
+
+/// Reads all `[[work]]` blocks, in order of time.
+pub(super) fn read(
+    root: &mut Table<'_>,
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) -> Vec<Placed<Work>> {
+    let Some(field) = root.field("work") else { return Vec::new() };
+    let mut workload = Vec::new();
+    for field in field.list("[[work]] blocks", problems).unwrap_or_default() {
+        let table = field.table("a [[work]] block", problems);
+        if let Some(value) = table.and_then(|table| read_one(table, around, problems)) {
+            workload.push(Placed { place: field.place(), path: field.path.clone(), value });
+        }
+    }
+    workload.sort_by_key(|work| work.value.at);
+    workload
+}
+
+fn read_one(
+    mut table: Table<'_>,
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Work> {
+    let line = table.place().line();
+    let at = read_at(&mut table, around.duration, problems);
+    let kind = match table.exactly_one(&KINDS, problems) {
+        Some(("event", field)) => event(&field, &mut table, around, problems),
+        Some(("leave", field)) => {
+            let nodes = around.names.select(&field, problems);
+            let exit_after = match table.field("exit_after") {
+                Some(field) => field.duration(problems),
+                None => Some(EXIT_AFTER),
+            };
+            nodes.zip(exit_after).map(|(nodes, exit_after)| WorkKind::Leave { nodes, exit_after })
+        }
+        Some((_, field)) => {
+            let nodes = around.names.select(&field, problems);
+            let seeds = table
+                .required("to", "to = [\"host1\"], the nodes to join", problems)
+                .and_then(|field| around.names.select(&field, problems));
+            nodes.zip(seeds).map(|(nodes, seeds)| WorkKind::Join { nodes, seeds })
+        }
+        None => None,
+    };
+    let hints = [
+        ("payload", "it is for `event`"),
+        ("from", "it is for `event`; a join says `to`"),
+        ("to", "it is for `join`; an event reaches everybody"),
+        ("exit_after", "it is for `leave`"),
+        ("seeds", "a join says `to`, the nodes to join"),
+    ];
+    table.finish(&hints, problems);
+    Some(Work { at: at?, line, kind: kind? })
+}
+
+fn event(
+    field: &Field<'_>,
+    table: &mut Table<'_>,
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<WorkKind> {
+    let name = field.string("the name of the event", problems);
+    let payload = match table.field("payload") {
+        Some(field) => field.string("a string", problems),
+        None => Some(""),
+    };
+    let from = match table.field("from") {
+        Some(field) => Some(around.names.node(&field, problems)?),
+        None => None,
+    };
+    let (name, payload) = (name?, payload?.as_bytes());
+    let limit = around.config.user_event_bytes_max;
+    let raw = name.len() + payload.len();
+    let encoded = encoded_len(name, payload);
+    if raw > limit {
+        field.refuse(
+            format!(
+                "event \"{name}\" has {raw} bytes (name {} and payload {}), and the limit is {limit} \
+                 (config.user_event_bytes_max, at most 9216): shorten it, or raise the limit",
+                name.len(),
+                payload.len()
+            ),
+            problems,
+        );
+    } else if encoded > limit {
+        field.refuse(
+            format!(
+                "event \"{name}\" is {encoded} bytes on the wire ({raw} of name and payload), and the limit is \
+                 {limit} (config.user_event_bytes_max, at most 9216): shorten it, or raise the limit"
+            ),
+            problems,
+        );
+    } else if name.is_empty() {
+        field.refuse("is empty: an event needs a name", problems);
+    }
+    Some(WorkKind::Event { from, name: name.into(), payload: payload.to_vec() })
+}
+
+/// Size of the encoded message, at a Lamport time that no scenario's events exceed.
+fn encoded_len(name: &str, payload: &[u8]) -> usize {
+    user_event_len(&UserEventMessage {
+        ltime: LTIME_MAX,
+        name,
+        payload: Some(payload),
+        coalesce: false,
+    })
+}

@@ -1,0 +1,262 @@
+//! Whole worlds built in memory: the same seed does the same, and the protocol does what it should.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use uwasa_core::config::Options;
+use uwasa_core::trace::MemberState;
+use uwasa_sim::metrics::SeedResult;
+use uwasa_sim::scenario::{
+    Expect, ExpectKind, Fault, FaultKind, JoinPlan, Latency, Link, Nanos, Network, NodeIndex,
+    NodeSpec, Scenario, Start, Work, WorkKind,
+};
+use uwasa_sim::world::run;
+
+const MS: Nanos = 1_000_000;
+const S: Nanos = 1_000 * MS;
+
+/// `nodes` hosts from 192.168.33.10 upwards, half a millisecond to one apart.
+fn scenario(nodes: u16, duration: Nanos, start: Start) -> Scenario {
+    let spec = |index: u16| {
+        let [high, low] = (index + 10).to_be_bytes();
+        let addr = SocketAddr::from(([192, 168, 33 + high, low], 7946));
+        NodeSpec { name: format!("host{}", index + 1), addr, advertise: addr, region: 0 }
+    };
+    let options = Options { trace: true, ..Options::lan() };
+    Scenario {
+        name: "in-memory".into(),
+        file: std::path::PathBuf::new(),
+        title: String::new(),
+        description: String::new(),
+        text: String::new(),
+        config_hash: 0,
+        seeds: vec![1],
+        duration,
+        nodes: (0..nodes).map(spec).collect(),
+        start,
+        config: Arc::new(options.validate().expect("the preset is valid")),
+        network: Network {
+            regions: vec!["default".into()],
+            links: vec![link(0)],
+            bandwidth: 0,
+            receive_buffer: 0,
+        },
+        faults: Vec::new(),
+        workload: Vec::new(),
+        expects: Vec::new(),
+        series_bucket: S,
+    }
+}
+
+fn link(loss_ppm: u32) -> Link {
+    Link {
+        latency: Latency::Uniform { low: MS / 2, high: MS },
+        jitter: 0,
+        loss_ppm,
+        duplicate_ppm: 0,
+        reorder_ppm: 0,
+        reorder_delay: 0,
+        stream_loss: true,
+    }
+}
+
+fn cold(nodes: u16) -> Start {
+    Start::Cold {
+        boot: vec![0; nodes.into()],
+        join_after: 100 * MS,
+        join: JoinPlan::Discovered { limit: 100 },
+        retry: 5 * S,
+    }
+}
+
+fn fault(at: Nanos, until: Option<Nanos>, kind: FaultKind) -> Fault {
+    Fault { at, until, line: 0, kind }
+}
+
+fn work(at: Nanos, kind: WorkKind) -> Work {
+    Work { at, line: 0, kind }
+}
+
+fn expect(kind: ExpectKind) -> Expect {
+    Expect { line: 0, reason: String::new(), seeds_ppm: 1_000_000, kind }
+}
+
+fn go(scenario: &Scenario, seed: u64) -> SeedResult {
+    run(scenario, seed, &mut |_| {})
+}
+
+fn assert_held(result: &SeedResult) {
+    for (index, verdict) in result.verdicts.iter().enumerate() {
+        assert!(
+            verdict.held,
+            "expectation {index}: {}; notes: {:?}",
+            verdict.measured, result.notes
+        );
+    }
+}
+
+/// Everything at once on 20 nodes: loss, duplication, crash, restart, pause, partition, event, leave.
+fn storm() -> Scenario {
+    let mut storm = scenario(20, 60 * S, cold(20));
+    storm.network.links = vec![Link {
+        duplicate_ppm: 20_000,
+        reorder_ppm: 20_000,
+        reorder_delay: 5 * MS,
+        ..link(50_000)
+    }];
+    storm.network.bandwidth = 1_000_000;
+    storm.network.receive_buffer = 10_000;
+    storm.faults = vec![
+        fault(5 * S, None, FaultKind::Crash { nodes: vec![3, 4] }),
+        fault(10 * S, Some(14 * S), FaultKind::Pause { nodes: vec![7] }),
+        fault(
+            15 * S,
+            Some(25 * S),
+            FaultKind::Partition {
+                groups: vec![(0..8).collect(), (8..20).collect()],
+                one_way: false,
+            },
+        ),
+        fault(20 * S, None, FaultKind::Restart { nodes: vec![3], keep_state: true }),
+        fault(21 * S, None, FaultKind::Restart { nodes: vec![4], keep_state: false }),
+        fault(30 * S, Some(33 * S), FaultKind::Degrade { loss_ppm: Some(300_000), latency: None }),
+    ];
+    storm.workload = vec![
+        work(4 * S, WorkKind::Event { from: None, name: "deploy".into(), payload: b"v1".to_vec() }),
+        work(40 * S, WorkKind::Leave { nodes: vec![5], exit_after: S }),
+    ];
+    storm
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace_and_another_seed_another_one() {
+    let storm = storm();
+    let (first, second, other) = (go(&storm, 7), go(&storm, 7), go(&storm, 8));
+    assert_eq!(first.trace_hash, second.trace_hash);
+    assert_eq!(format!("{first:?}"), format!("{second:?}"));
+    assert_ne!(first.trace_hash, other.trace_hash);
+}
+
+#[test]
+fn fifty_two_cold_nodes_converge_an_event_spreads_a_crash_is_found_and_a_leave_is_seen() {
+    let mut cluster = scenario(52, 60 * S, cold(52));
+    cluster.workload = vec![
+        work(10 * S, WorkKind::Event { from: Some(0), name: "deploy".into(), payload: vec![1] }),
+        work(40 * S, WorkKind::Leave { nodes: vec![4], exit_after: S }),
+    ];
+    cluster.faults = vec![fault(15 * S, None, FaultKind::Crash { nodes: vec![2] })];
+    let event = |coverage_ppm, within| ExpectKind::EventCoverage {
+        event: "deploy".into(),
+        coverage_ppm,
+        within,
+    };
+    let gone =
+        |node, state, within| ExpectKind::Detected { node, state, coverage_ppm: 1_000_000, within };
+    let seen = |at, subject, state| ExpectKind::StateAt { at, observer: None, subject, state };
+    cluster.expects = [
+        ExpectKind::ConvergedBy { by: 5 * S },
+        event(950_000, S),
+        gone(2, MemberState::Dead, 20 * S),
+        gone(4, MemberState::Left, 5 * S),
+        seen(39 * S, 2, Some(MemberState::Dead)),
+        seen(50 * S, 4, Some(MemberState::Left)),
+        ExpectKind::NoFalseFailures,
+        ExpectKind::ConvergedBy { by: 50 * S },
+    ]
+    .map(expect)
+    .to_vec();
+    let result = go(&cluster, 1);
+    assert_held(&result);
+    assert_eq!(result.events[0].audience, 52);
+    assert_eq!(result.departures.len(), 2);
+    assert_eq!((result.departures[0].kind, result.departures[1].kind), ("crash", "leave"));
+    assert!(result.departures[0].first_suspicion.is_some());
+    assert!(result.converged_at.is_some_and(|at| at < 5 * S), "{:?}", result.converged_at);
+    assert!(result.convergence.len() < 1_000, "{} points", result.convergence.len());
+    assert_eq!(result.bytes_per_node.len(), 60);
+}
+
+#[test]
+fn a_warm_cluster_is_quiet_and_agrees_from_the_start() {
+    let mut cluster = scenario(100, 20 * S, Start::Warm);
+    cluster.expects =
+        [ExpectKind::ConvergedBy { by: 0 }, ExpectKind::NoFalseFailures].map(expect).to_vec();
+    let result = go(&cluster, 3);
+    assert_held(&result);
+    assert_eq!(result.converged_at, Some(0));
+    assert_eq!(result.totals.suspicions, 0);
+    assert_eq!(result.totals.dropped_input, 0, "a calm network delivers nothing to refuse");
+    assert!(result.totals.probes >= 1_900, "{} probes", result.totals.probes);
+}
+
+#[test]
+fn a_crashed_node_comes_back_with_and_without_its_state() {
+    for keep_state in [true, false] {
+        let mut cluster = scenario(10, 60 * S, cold(10));
+        cluster.faults = vec![
+            fault(5 * S, None, FaultKind::Crash { nodes: vec![3] }),
+            fault(30 * S, None, FaultKind::Restart { nodes: vec![3], keep_state }),
+        ];
+        cluster.expects = [
+            ExpectKind::StateAt {
+                at: 29 * S,
+                observer: None,
+                subject: 3,
+                state: Some(MemberState::Dead),
+            },
+            ExpectKind::ConvergedBy { by: 40 * S },
+            ExpectKind::NoFalseFailures,
+        ]
+        .map(expect)
+        .to_vec();
+        assert_held(&go(&cluster, 5));
+    }
+}
+
+#[test]
+fn a_pause_longer_than_the_suspicion_looks_like_a_failure_and_ends_in_a_refutation() {
+    let mut cluster = scenario(10, 90 * S, Start::Warm);
+    cluster.network.receive_buffer = 20_000;
+    cluster.faults = vec![fault(5 * S, Some(40 * S), FaultKind::Pause { nodes: vec![1] })];
+    let by = 85 * S;
+    cluster.expects = [ExpectKind::ConvergedBy { by }].map(expect).to_vec();
+    let result = go(&cluster, 2);
+    assert_held(&result);
+    assert!(result.totals.refutations > 0);
+    assert!(result.departures.is_empty());
+}
+
+#[test]
+fn a_healed_partition_of_unequal_sides_comes_together_while_one_side_still_knows_the_other() {
+    let mut cluster = scenario(20, 60 * S, Start::Warm);
+    let groups = vec![(0..6).collect::<Vec<NodeIndex>>(), (6..20).collect()];
+    cluster.faults =
+        vec![fault(5 * S, Some(9 * S), FaultKind::Partition { groups, one_way: false })];
+    cluster.expects = [ExpectKind::ConvergedBy { by: 59 * S }].map(expect).to_vec();
+    let result = go(&cluster, 4);
+    assert_held(&result);
+    assert!(result.totals.datagrams_unreachable > 0);
+}
+
+#[test]
+fn two_hosts_that_announce_the_same_private_address_join_and_fail() {
+    let mut pair = scenario(2, 60 * S, cold(2));
+    let private: SocketAddr = "10.0.2.15:7946".parse().expect("an address");
+    for spec in &mut pair.nodes {
+        spec.advertise = private;
+    }
+    if let Start::Cold { boot, .. } = &mut pair.start {
+        boot[1] = 2 * S;
+    }
+    pair.expects =
+        vec![expect(ExpectKind::JoinedThenFailed { observer: 0, subject: 1, by: 50 * S })];
+    let result = go(&pair, 1);
+    assert_held(&result);
+    assert!(
+        result.notes[0].starts_with("host1 and host2 both announce 10.0.2.15:7946; "),
+        "{:?}",
+        result.notes
+    );
+    assert!(result.notes[0].contains("which is host1 itself"), "{:?}", result.notes);
+    assert!(result.false_failures.is_empty(), "nobody can reach them where they say they are");
+}
