@@ -7,7 +7,7 @@ use uwasa_core::wire::swim::*;
 use uwasa_core::wire::{seal::Sealer, serf};
 fn time(name: &str, per: usize, mut f: impl FnMut()) {
     if let Some(only) = std::env::args().nth(1) {
-        if !name.contains(&f) {
+        if !name.contains(&only) {
             for _ in 0..2 {
                 f();
             }

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use ipnet::IpNet;
 use thiserror::Error;
 
+use crate::ids::Vsn;
 use crate::keyring::Keyring;
-use crate::pool::Vsn;
 
 /// Largest metadata a member may announce, in bytes.
 pub const META_BYTES_MAX: usize = 512;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::pool::NodeId;
+use crate::ids::NodeId;
 
 /// One application event, in causal order.
 #[derive(Clone, PartialEq, Eq, Debug)]

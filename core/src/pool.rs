@@ -1,113 +1,15 @@
 //! Interned names and member profiles: one pool per process, shared by every node in it.
 
 use core::hash::BuildHasher as _;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 use bytes::Bytes;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
-use crate::msg::swim::Alive;
-
-/// Index of a member name. Dense, private to one process, never on the wire.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct NodeId(pub u32);
-
-impl NodeId {
-    /// The id as an index.
-    #[must_use]
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// Index of a [`Profile`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ProfileId(pub u32);
-
-/// The six version bytes: protocol min, max, current; delegate min, max, current.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Vsn(pub [u8; 6]);
-
-impl Vsn {
-    /// Lowest memberlist protocol understood.
-    #[must_use]
-    pub const fn protocol_min(self) -> u8 {
-        self.0[0]
-    }
-    /// Highest memberlist protocol understood; switches features per peer.
-    #[must_use]
-    pub const fn protocol_max(self) -> u8 {
-        self.0[1]
-    }
-    /// Memberlist protocol spoken.
-    #[must_use]
-    pub const fn protocol_current(self) -> u8 {
-        self.0[2]
-    }
-    /// Lowest delegate (Serf) protocol understood.
-    #[must_use]
-    pub const fn delegate_min(self) -> u8 {
-        self.0[3]
-    }
-    /// Highest delegate (Serf) protocol understood.
-    #[must_use]
-    pub const fn delegate_max(self) -> u8 {
-        self.0[4]
-    }
-    /// Delegate (Serf) protocol spoken.
-    #[must_use]
-    pub const fn delegate_current(self) -> u8 {
-        self.0[5]
-    }
-}
-
-/// A member's address exactly as the wire carries it: 4 or 16 bytes. Compared by bytes, so a v4-mapped IPv6 address
-/// differs from the IPv4 address it maps; see memberlist, byte forms of addresses.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct WireAddr {
-    bytes: [u8; 16],
-    len: u8,
-}
-
-impl WireAddr {
-    /// The address in received bytes, if there are 4 or 16 of them.
-    #[must_use]
-    pub fn from_wire(raw: &[u8]) -> Option<Self> {
-        if let Ok(v4) = <[u8; 4]>::try_from(raw) {
-            return Some(Self::from(IpAddr::from(v4)));
-        }
-        <[u8; 16]>::try_from(raw).ok().map(|bytes| Self { bytes, len: 16 })
-    }
-
-    /// The 4 or 16 bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
-    }
-
-    /// The address to open sockets with and to show: v4-mapped addresses are unmapped here and only here.
-    #[must_use]
-    pub fn ip(self) -> IpAddr {
-        match self.bytes {
-            [a, b, c, d, ..] if self.len == 4 => IpAddr::from([a, b, c, d]),
-            bytes => IpAddr::from(bytes).to_canonical(),
-        }
-    }
-}
-
-impl From<IpAddr> for WireAddr {
-    fn from(ip: IpAddr) -> Self {
-        match ip {
-            IpAddr::V4(v4) => {
-                let mut bytes = [0; 16];
-                bytes[..4].copy_from_slice(&v4.octets());
-                Self { bytes, len: 4 }
-            }
-            IpAddr::V6(v6) => Self { bytes: v6.octets(), len: 16 },
-        }
-    }
-}
+pub use crate::ids::{NodeId, ProfileId, Vsn, WireAddr};
+use crate::msg::swim::{Alive, PushPullNode};
+use crate::wire::swim::{NodeTemplate, encode_node_template};
 
 /// What a member says about itself, apart from its incarnation. Immutable and deduplicated.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -140,6 +42,18 @@ pub struct Pool {
     by_name: HashTable<u32>,
     profiles: Vec<Profile>,
     by_profile: HashTable<u32>,
+    /// Push/pull entries of all profiles back to back, incarnation and state cut out.
+    templates: Vec<u8>,
+    cuts: Vec<Cuts>,
+}
+
+/// Where one template lies in `Pool::templates`, and where its cuts are.
+#[derive(Clone, Copy, Debug)]
+struct Cuts {
+    start: usize,
+    incarnation: usize,
+    state: usize,
+    end: usize,
 }
 
 impl Pool {
@@ -152,6 +66,8 @@ impl Pool {
             by_name: HashTable::new(),
             profiles: Vec::new(),
             by_profile: HashTable::new(),
+            templates: Vec::new(),
+            cuts: Vec::new(),
         }
     }
 
@@ -233,10 +149,40 @@ impl Pool {
         }
         let index = u32::try_from(self.profiles.len()).expect("fewer than 2^32 profiles");
         self.profiles.push(profile);
+        self.push_template(ProfileId(index));
         let (profiles, hasher) = (&self.profiles, &self.hasher);
         self.by_profile
             .insert_unique(hash, index, |&other| hasher.hash_one(&profiles[other as usize]));
         ProfileId(index)
+    }
+
+    fn push_template(&mut self, id: ProfileId) {
+        let start = self.templates.len();
+        let mut templates = core::mem::take(&mut self.templates);
+        let alive = self.alive_message(id, 0);
+        let node = PushPullNode {
+            name: alive.node,
+            addr: alive.addr,
+            port: alive.port,
+            meta: alive.meta,
+            incarnation: 0,
+            state: 0,
+            vsn: alive.vsn,
+        };
+        let [incarnation, state] = encode_node_template(&node, &mut templates);
+        self.cuts.push(Cuts { start, incarnation, state, end: templates.len() });
+        self.templates = templates;
+    }
+
+    /// The push/pull entry of a profile, ready to be completed by incarnation and state.
+    #[must_use]
+    pub fn template(&self, id: ProfileId) -> NodeTemplate<'_> {
+        let Cuts { start, incarnation, state, end } = self.cuts[id.0 as usize];
+        NodeTemplate {
+            head: &self.templates[start..incarnation],
+            middle: &self.templates[incarnation..state],
+            tail: &self.templates[state..end],
+        }
     }
 
     /// A 64-bit hash of any name, interned or not; stable for the life of the pool.
@@ -248,6 +194,8 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use core::net::IpAddr;
+
     use super::*;
 
     fn profile(node: NodeId, port: u16) -> Profile {
@@ -280,18 +228,6 @@ mod tests {
         assert_eq!(pool.find_near("b", first), Some(second));
         assert_eq!(pool.find_near("b", NodeId(77)), Some(second));
         assert_eq!(pool.find_near("c", first), None);
-    }
-
-    #[test]
-    fn mapped_addresses_differ_on_the_wire_and_reach_the_same_host() {
-        let plain = WireAddr::from_wire(&[10, 0, 0, 2]).expect("4 bytes");
-        let mut raw = [0; 16];
-        raw[10..].copy_from_slice(&[255, 255, 10, 0, 0, 2]);
-        let mapped = WireAddr::from_wire(&raw).expect("16 bytes");
-        assert_ne!(plain, mapped);
-        assert_eq!(plain.ip(), mapped.ip());
-        assert_eq!(mapped.as_bytes(), raw);
-        assert_eq!(WireAddr::from_wire(&[1, 2, 3]), None);
     }
 
     #[test]

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::ids::StreamId;
-use crate::pool::NodeId;
+use crate::ids::{NodeId, StreamId};
 use crate::time::Instant;
 
 /// Which timer asks for the next wake-up.

@@ -1,6 +1,6 @@
 //! Typed taps on state changes, for oracles, metrics and logs. Cheap enough to leave on.
 
-use crate::pool::NodeId;
+use crate::ids::NodeId;
 use crate::time::Instant;
 
 /// A member's state as SWIM keeps it. The numbers are the wire's.

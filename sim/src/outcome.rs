@@ -540,3 +540,94 @@ fn shell_word(word: &str) -> String {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::metrics::{Totals, Verdict};
+
+    const TEXT: &str = "title = \"T\"\nnodes = 4\nduration = \"10s\"\n[[work]]\nat = \"1s\"\nevent = \"x\"\n\
+                        [[expect]]\nevent_coverage = { event = \"x\", within = \"1s\" }\nseeds_share = 0.75\n";
+
+    /// A run in which the four nodes have the event after these delays (fewer: some never).
+    fn seed(seed: u64, delays: &[Nanos], held: bool) -> SeedResult {
+        SeedResult {
+            seed,
+            trace_hash: seed,
+            totals: Totals::default(),
+            events: vec![EventSpread {
+                name: "x".into(),
+                from: "host1".into(),
+                sent_at: 0,
+                audience: 4,
+                delays: delays.to_vec(),
+                by_push_pull: 0,
+                packets_per_node: 1.0,
+            }],
+            departures: Vec::new(),
+            convergence: Vec::new(),
+            converged_at: None,
+            false_failures: Vec::new(),
+            bytes_per_node: vec![100.0, 300.0],
+            verdicts: vec![Verdict { held, measured: format!("seed {seed} measured") }],
+            notes: vec![format!("host2 was late by 0.{seed} s, says host1")],
+        }
+    }
+
+    fn judged(results: &[SeedResult]) -> Outcome {
+        let scenario = crate::scenario::parse(TEXT, Path::new("my file.toml"), &[]).expect("valid");
+        Outcome::judge(&scenario, results, Timing::default())
+    }
+
+    #[test]
+    fn the_share_of_seeds_decides_and_misses_are_named() {
+        let good = |n| seed(n, &[0, 100, 200, 300_000_000], true);
+        let bad = |n| seed(n, &[0, 100, 200], false);
+        let outcome = judged(&[good(1), bad(2), good(3), good(4)]);
+        let expect = &outcome.expects[0];
+        assert!(expect.met && outcome.met, "one of four may miss");
+        assert_eq!((expect.held, expect.misses_allowed, expect.misses[0].seed), (3, 1, 2));
+        assert_eq!(
+            expect.measured,
+            "median 0.300 s, p99 never, slowest never; in 1 of 4 seeds never"
+        );
+        assert!(!judged(&[good(1), bad(2), bad(3), good(4)]).met);
+    }
+
+    #[test]
+    fn few_seeds_round_the_allowance_down() {
+        assert_eq!(misses_allowed(20, 980_000), 0);
+        assert_eq!(misses_allowed(100, 980_000), 2);
+        assert_eq!(misses_allowed(100, PPM), 0);
+        assert_eq!(misses_allowed(0, 0), 0);
+    }
+
+    #[test]
+    fn never_is_later_than_any_time() {
+        let quantiles = Quantiles::of([Some(2.0), None, Some(1.0), Some(3.0)]);
+        assert_eq!((quantiles.min, quantiles.median, quantiles.max), (Some(1.0), Some(2.0), None));
+        assert_eq!((quantiles.seeds, quantiles.never), (4, 1));
+        assert_eq!(Quantiles::of([]), Quantiles::default());
+    }
+
+    #[test]
+    fn notes_that_differ_only_in_figures_are_one() {
+        let outcome = judged(&[seed(1, &[0], false), seed(2, &[0], false)]);
+        assert_eq!(outcome.notes.len(), 1);
+        assert_eq!((outcome.notes[0].first_seed, outcome.notes[0].seeds), (1, 2));
+        assert_eq!(outcome.bytes_per_node_second.median, Some(200.0));
+    }
+
+    #[test]
+    fn the_replay_command_survives_a_shell() {
+        let outcome = judged(&[seed(1, &[0], false)]);
+        let sets = ["network.latency={ low = \"1ms\", high = \"2ms\" }".to_owned()];
+        assert_eq!(
+            outcome.replay_command(17, &sets),
+            "sim replay 'my file.toml' --seed 17 --set 'network.latency={ low = \"1ms\", high = \"2ms\" }'"
+        );
+        assert_eq!(shell_word("fault[0].at=5s"), "'fault[0].at=5s'");
+    }
+}

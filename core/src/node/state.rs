@@ -3,17 +3,15 @@
 use smallvec::SmallVec;
 
 use super::{Node, Turn};
-use crate::msg::serf::SerfMessageType;
-use crate::msg::serf::UserEventMessage;
+use crate::msg::serf::{SerfMessageType, UserEventMessage};
 use crate::msg::swim::{PushPullHeader, PushPullNode};
-use crate::pool::NodeId;
-use crate::pool::{Pool, Vsn};
+use crate::pool::{NodeId, Pool, Vsn};
 use crate::serf::Serf;
 use crate::stats::{DropReason, bump};
 use crate::swim::{Action, RemoteEntry, RemoteVersions, Swim};
 use crate::trace::{EventPath, MemberState, Trace};
 use crate::wire::serf::{StateEncoder, decode_state};
-use crate::wire::swim::{PushPull, encode_push_pull_header, encode_push_pull_node};
+use crate::wire::swim::{PushPull, PushPullNodes, encode_push_pull_header};
 
 /// Distinct version bytes one remote state may show; more is refused as nonsense.
 const VERSIONS_MAX: usize = 64;
@@ -33,36 +31,21 @@ impl Node {
         };
         encode_push_pull_header(&header, message);
         for (_, member) in self.swim.members() {
-            let alive = turn.pool.alive_message(member.profile, member.incarnation);
-            let node = PushPullNode {
-                name: alive.node,
-                addr: alive.addr,
-                port: alive.port,
-                meta: alive.meta,
-                incarnation: alive.incarnation,
-                state: member.state as i64,
-                vsn: alive.vsn,
-            };
-            encode_push_pull_node(&node, message);
+            let template = turn.pool.template(member.profile);
+            template.encode(member.incarnation, member.state as u8, message);
         }
         message.extend_from_slice(&turn.scratch.user_state);
     }
 
     /// Merges a remote state; false if its versions cannot live with ours.
     pub(super) fn merge(&mut self, join: bool, state: &PushPull<'_>, turn: &mut Turn<'_>) -> bool {
-        let admitted =
-            remote_versions(state).is_some_and(|versions| self.swim.admits_versions(&versions));
-        if !admitted {
+        let news = self.read_news(state, turn.pool);
+        if !remote_versions(&news).is_some_and(|versions| self.swim.admits_versions(&versions)) {
             self.stats.drop(DropReason::Version);
             return false;
         }
-        // Peers list members mostly in the order of their ids, which here is mostly ours too.
-        let mut guess = NodeId(0);
-        for entry in state.nodes() {
-            match entry {
-                Ok(entry) => guess = self.merge_entry(&entry, guess, turn),
-                Err(_) => self.stats.drop(DropReason::Decode),
-            }
+        for (entry, guess) in &news {
+            self.merge_entry(entry, *guess, turn);
         }
         if !state.user_state().is_empty() {
             self.merge_user_state(join, state.user_state(), turn);
@@ -70,25 +53,65 @@ impl Node {
         true
     }
 
-    fn merge_entry(
+    /// The entries that may change something here, each with the id its name probably has.
+    ///
+    /// Left out are those about members alive on both sides, with the same profile, at an incarnation we have or have
+    /// overtaken: the alive rule ignores them, and their versions are among our own.
+    fn read_news<'a>(
         &mut self,
-        entry: &PushPullNode<'_>,
-        guess: NodeId,
-        turn: &mut Turn<'_>,
-    ) -> NodeId {
+        state: &PushPull<'a>,
+        pool: &Pool,
+    ) -> Vec<(PushPullNode<'a>, NodeId)> {
+        let mut news = Vec::new();
+        let mut entries = state.nodes();
+        // Peers list members mostly in the order of their ids, which here is mostly ours too.
+        let mut guess = NodeId(0);
+        loop {
+            if self.skip_old_news(&mut entries, guess, pool) {
+                guess = NodeId(guess.0.saturating_add(1));
+                continue;
+            }
+            match entries.next() {
+                None => return news,
+                Some(Err(_)) => self.stats.drop(DropReason::Decode),
+                Some(Ok(entry)) => {
+                    let known = pool.find_near(entry.name, guess).unwrap_or(guess);
+                    news.push((entry, known));
+                    guess = NodeId(known.0.saturating_add(1));
+                }
+            }
+        }
+    }
+
+    fn skip_old_news(&self, entries: &mut PushPullNodes<'_>, guess: NodeId, pool: &Pool) -> bool {
+        let Some(known) = self.swim.member(guess) else { return false };
+        if known.state != MemberState::Alive {
+            return false;
+        }
+        let before = entries.clone();
+        match entries.next_like(&pool.template(known.profile)) {
+            Some((incarnation, state)) if state == 0 && incarnation <= known.incarnation => true,
+            Some(_) => {
+                *entries = before;
+                false
+            }
+            None => false,
+        }
+    }
+
+    fn merge_entry(&mut self, entry: &PushPullNode<'_>, guess: NodeId, turn: &mut Turn<'_>) {
         // Unknown state numbers are ignored, as the reference does.
-        let Some(state) = MemberState::from_wire(entry.state) else { return guess };
+        let Some(state) = MemberState::from_wire(entry.state) else { return };
         let claim = self
             .check_claim(entry)
             .filter(|claim| claim.incarnation > 0 || state != MemberState::Alive);
         let Some(claim) = claim else {
             self.stats.drop(DropReason::Invalid);
-            return guess;
+            return;
         };
         let known = turn.pool.find_near(claim.name, guess);
         let (swim, mut cx) = self.swim(turn);
         swim.merge_entry(&RemoteEntry { claim, state }, known, &mut cx);
-        NodeId(known.unwrap_or(guess).0.saturating_add(1))
     }
 
     fn merge_user_state(&mut self, join: bool, bytes: &[u8], turn: &mut Turn<'_>) {
@@ -147,10 +170,10 @@ impl Node {
     }
 }
 
-/// The distinct version bytes of a remote state; `None` if there are absurdly many.
-fn remote_versions(state: &PushPull<'_>) -> Option<SmallVec<[RemoteVersions; 4]>> {
+/// The distinct version bytes of remote entries; `None` if there are absurdly many.
+fn remote_versions(news: &[(PushPullNode<'_>, NodeId)]) -> Option<SmallVec<[RemoteVersions; 4]>> {
     let mut versions: SmallVec<[RemoteVersions; 4]> = SmallVec::new();
-    for entry in state.nodes().flatten() {
+    for (entry, _) in news {
         let vsn = entry.vsn.and_then(|vsn| vsn.try_into().ok()).map(Vsn);
         let found = RemoteVersions { vsn, alive: entry.state == MemberState::Alive as i64 };
         if versions.last() != Some(&found) && !versions.contains(&found) {

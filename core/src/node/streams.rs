@@ -289,7 +289,7 @@ impl Node {
     }
 
     fn on_push_pull_request(&mut self, id: StreamId, body: &[u8], turn: &mut Turn<'_>) -> bool {
-        let Ok(state) = swim::decode_push_pull(body) else {
+        let Ok(state) = swim::framed_push_pull(body) else {
             self.stats.drop(DropReason::Decode);
             return false;
         };
@@ -303,7 +303,7 @@ impl Node {
     }
 
     fn on_push_pull_reply(&mut self, join: bool, body: &[u8], turn: &mut Turn<'_>) -> bool {
-        let merged = match swim::decode_push_pull(body) {
+        let merged = match swim::framed_push_pull(body) {
             Ok(state) => self.merge(join, &state, turn),
             Err(_) => {
                 self.stats.drop(DropReason::Decode);

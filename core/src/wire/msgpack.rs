@@ -131,6 +131,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// As [`Reader::literal`], for a piece whose length is not known when compiling.
+    #[inline]
+    pub fn piece(&mut self, expected: &[u8]) -> bool {
+        match self.rest.strip_prefix(expected) {
+            Some(tail) => {
+                self.rest = tail;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Steps over the header of a map with exactly `pairs` pairs, at most 15, in its shortest form; otherwise stays and
     /// returns false.
     #[inline]

@@ -223,12 +223,13 @@ mod tests {
     }
 
     fn find<'a>(item: &'a Item, path: &[&str]) -> &'a Value {
-        path.iter().fold(&item.value, |value, key| match value {
-            Value::Table(entries) => {
-                &entries.iter().find(|entry| entry.key == *key).expect("the key").item.value
+        path.iter().fold(&item.value, |value, key| {
+            if let Value::Table(entries) = value {
+                let entry = entries.iter().find(|entry| entry.key == *key);
+                return &entry.expect("the key").item.value;
             }
-            Value::Array(items) => &items[key.parse::<usize>().expect("an index")].value,
-            other => panic!("{other:?} has no {key}"),
+            let Value::Array(items) = value else { panic!("{value:?} has no {key}") };
+            &items[key.parse::<usize>().expect("an index")].value
         })
     }
 

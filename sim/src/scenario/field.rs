@@ -88,7 +88,7 @@ impl<'a> Field<'a> {
                 );
                 return None;
             }
-            _ => {
+            Value::Bool(_) | Value::Other(_) | Value::Array(_) | Value::Table(_) => {
                 self.wrong_kind("a duration such as \"1.5s\"", problems);
                 return None;
             }
@@ -119,7 +119,11 @@ impl<'a> Field<'a> {
             Value::String(text) => {
                 parse_size(text).map_err(|error| self.refuse(error, problems)).ok()
             }
-            _ => {
+            Value::Float(_)
+            | Value::Bool(_)
+            | Value::Other(_)
+            | Value::Array(_)
+            | Value::Table(_) => {
                 self.wrong_kind("a size such as \"64KiB\"", problems);
                 None
             }
@@ -141,7 +145,11 @@ impl<'a> Field<'a> {
                 );
                 return None;
             }
-            _ => {
+            Value::String(_)
+            | Value::Bool(_)
+            | Value::Other(_)
+            | Value::Array(_)
+            | Value::Table(_) => {
                 self.wrong_kind("a share from 0 to 1, such as 0.25", problems);
                 return None;
             }

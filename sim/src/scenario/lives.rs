@@ -55,7 +55,7 @@ impl Walk<'_> {
         let booted = self.boot.and_then(|boot| boot.get(index)).is_none_or(|boot| *boot <= at);
         match self.lives[index] {
             Life::NotBooted if booted => Life::Up,
-            other => other,
+            life @ (Life::Up | Life::NotBooted | Life::Off(_) | Life::Leaving) => life,
         }
     }
 

@@ -61,7 +61,9 @@ fn generate(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<Vec<NodeSp
             }
             build(field, names, ADDR_DEFAULT, PORT_DEFAULT, problems)
         }
-        _ => from_table(field, problems),
+        Value::String(_) | Value::Float(_) | Value::Bool(_) | Value::Other(_) | Value::Table(_) => {
+            from_table(field, problems)
+        }
     }
 }
 

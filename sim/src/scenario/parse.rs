@@ -147,7 +147,7 @@ fn seeds(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Vec<u64>>
         Value::String(text) => {
             parse_seeds(text).map_err(|error| field.refuse(error, problems)).ok()
         }
-        _ => {
+        Value::Float(_) | Value::Bool(_) | Value::Other(_) | Value::Array(_) | Value::Table(_) => {
             let fields = field.list("a count, a list of numbers or \"1..100\"", problems)?;
             let seeds: Option<Vec<u64>> = fields
                 .iter()

@@ -1,6 +1,6 @@
 //! Node selectors: `"host3"`, `"host3..host7"`, `"*"`, and lists of them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::document::Value;
 use super::field::Field;
@@ -10,7 +10,7 @@ use crate::scenario::{NodeIndex, NodeSpec};
 /// Names of all nodes, for looking them up.
 pub(super) struct Names {
     names: Vec<String>,
-    index: HashMap<String, NodeIndex>,
+    index: BTreeMap<String, NodeIndex>,
     /// Whether the node list itself could be read. If not, unknown names are not reported: they would only repeat it.
     complete: bool,
 }
@@ -48,9 +48,10 @@ impl Names {
         problems: &mut Problems<'_>,
     ) -> Option<Vec<NodeIndex>> {
         const WANTED: &str = "a list of nodes such as [\"host1\", \"host3..host7\"]";
-        let fields = match &field.item.value {
-            Value::String(_) => vec![field.clone()],
-            _ => field.list(WANTED, problems)?,
+        let fields = if let Value::String(_) = &field.item.value {
+            vec![field.clone()]
+        } else {
+            field.list(WANTED, problems)?
         };
         let mut chosen = Vec::new();
         let mut taken = vec![false; self.names.len()];

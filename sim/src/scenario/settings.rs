@@ -220,9 +220,10 @@ fn lifeguard(field: &Field<'_>, lifeguard: &mut Lifeguard, problems: &mut Proble
 
 /// One key, or a list whose first key seals.
 fn keyring(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<Keyring> {
-    let fields = match field.item.value {
-        Value::Array(_) => field.list("a list of keys", problems)?,
-        _ => vec![field.clone()],
+    let fields = if let Value::Array(_) = field.item.value {
+        field.list("a list of keys", problems)?
+    } else {
+        vec![field.clone()]
     };
     let mut keyring = Keyring::default();
     for one in fields {
