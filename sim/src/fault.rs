@@ -106,7 +106,7 @@ impl World<'_> {
             return;
         }
         self.fabric.presence[node as usize].power = Power::Up;
-        self.hosts[node as usize].wake = Nanos::MAX;
+        self.alarms[node as usize].wake = Nanos::MAX;
         let deadline = self.nodes[node as usize].as_ref().and_then(Node::deadline);
         if let Some((at, _)) = deadline
             && at.as_nanos() <= now

@@ -50,14 +50,25 @@ pub fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Nanos)) -> S
 /// What the world keeps about a host besides its node.
 #[derive(Debug, Default)]
 pub(crate) struct Host {
-    /// Time of the earliest wake in the queue; [`Nanos::MAX`]: none.
-    pub(crate) wake: Nanos,
     /// When the latest pause of this life ends.
     pub(crate) paused_until: Nanos,
     /// Input that waits for a paused process.
     pub(crate) backlog: Backlog,
     /// Addresses a restarted node remembers and has not tried yet.
     pub(crate) remembered: Vec<SocketAddr>,
+}
+
+/// When a host is to be woken. Apart from the node, so that a wake which came too early stays cheap.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alarm {
+    /// Time of the earliest wake in the queue; [`Nanos::MAX`]: none.
+    pub(crate) wake: Nanos,
+    /// The node's deadline after its last input; [`Nanos::MAX`]: none.
+    pub(crate) due: Nanos,
+}
+
+impl Alarm {
+    pub(crate) const OFF: Self = Self { wake: Nanos::MAX, due: Nanos::MAX };
 }
 
 /// One seed of a scenario, in motion.
@@ -70,6 +81,7 @@ pub struct World<'a> {
     outbox: Outbox,
     pub(crate) nodes: Vec<Option<Node>>,
     pub(crate) hosts: Vec<Host>,
+    pub(crate) alarms: Vec<Alarm>,
     pub(crate) fabric: Fabric,
     pub(crate) streams: Streams,
     pub(crate) oracle: Oracle,
@@ -105,6 +117,7 @@ impl<'a> World<'a> {
             outbox: Outbox::new(),
             nodes: std::iter::repeat_with(|| None).take(count).collect(),
             hosts: std::iter::repeat_with(Host::default).take(count).collect(),
+            alarms: vec![Alarm::OFF; count],
             fabric: Fabric::new(scenario, key),
             streams: Streams::new(count),
             oracle: Oracle::new(scenario, boots),
@@ -117,9 +130,6 @@ impl<'a> World<'a> {
             notes: Vec::new(),
             digest: Digest::new(),
         };
-        for host in &mut world.hosts {
-            host.wake = Nanos::MAX;
-        }
         world.plan_scenario();
         world
     }
@@ -182,7 +192,8 @@ impl<'a> World<'a> {
         }
         self.fabric.presence[node as usize].power = power;
         let host = &mut self.hosts[node as usize];
-        (host.wake, host.paused_until) = (Nanos::MAX, 0);
+        host.paused_until = 0;
+        self.alarms[node as usize] = Alarm::OFF;
         for waiting in host.backlog.take() {
             match waiting {
                 crate::net::Waiting::Packet(packet) => {
@@ -260,22 +271,20 @@ impl<'a> World<'a> {
 
     fn on_wake(&mut self, node: NodeIndex) {
         let now = self.fabric.now;
-        let host = &mut self.hosts[node as usize];
-        if host.wake != now {
+        let alarm = &mut self.alarms[node as usize];
+        if alarm.wake != now {
             // A wake that was overtaken by an earlier one.
             return;
         }
-        host.wake = Nanos::MAX;
-        if self.fabric.presence[node as usize].power != Power::Up {
-            return;
-        }
-        let Some(deadline) = self.nodes[node as usize].as_ref().and_then(Node::deadline) else {
-            return;
-        };
-        if deadline.0.as_nanos() <= now {
+        alarm.wake = Nanos::MAX;
+        if alarm.due > now {
+            // The deadline has moved since: an ack came, say.
+            if alarm.due < Nanos::MAX {
+                alarm.wake = alarm.due;
+                self.fabric.queue.push(alarm.due, Happening::Wake(node));
+            }
+        } else if self.fabric.presence[node as usize].power == Power::Up {
             self.feed(node, Input::Timeout);
-        } else {
-            self.plan_wake(node);
         }
     }
 
@@ -403,14 +412,14 @@ impl<'a> World<'a> {
 
     /// Puts a wake into the queue unless an earlier one is there already.
     pub(crate) fn plan_wake(&mut self, node: NodeIndex) {
-        let Some((at, _)) = self.nodes[node as usize].as_ref().and_then(Node::deadline) else {
-            return;
-        };
-        let at = at.as_nanos().max(self.fabric.now);
-        let host = &mut self.hosts[node as usize];
-        if at < host.wake {
-            host.wake = at;
-            self.fabric.queue.push(at, Happening::Wake(node));
+        let deadline = self.nodes[node as usize].as_ref().and_then(Node::deadline);
+        let now = self.fabric.now;
+        let due = deadline.map_or(Nanos::MAX, |(at, _)| at.as_nanos().max(now));
+        let alarm = &mut self.alarms[node as usize];
+        alarm.due = due;
+        if due < alarm.wake {
+            alarm.wake = due;
+            self.fabric.queue.push(due, Happening::Wake(node));
         }
     }
 

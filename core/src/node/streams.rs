@@ -7,13 +7,13 @@ use core::net::SocketAddr;
 use std::collections::BTreeMap;
 
 use super::{Node, Turn, packet_rules};
-use crate::io::{StreamAction, StreamId, StreamInput};
+use crate::io::{Scratch, StreamAction, StreamId, StreamInput};
 use crate::msg::swim::{Ack, ErrorReply, MessageType, Ping};
 use crate::pool::ProfileId;
 use crate::stats::{DropReason, bump_by};
 use crate::time::Instant;
 use crate::timers::TimerKind;
-use crate::wire::stream::{StreamError, StreamMessage, StreamReader, encode_stream};
+use crate::wire::stream::{StreamError, StreamMessage, StreamReader, encode_stream, goes_plain};
 use crate::wire::swim;
 
 /// What a session is for.
@@ -163,11 +163,16 @@ impl Node {
     /// Wraps and sends what is in the message buffer.
     fn send_message(&mut self, id: StreamId, initiator: bool, turn: &mut Turn<'_>) {
         let rules = packet_rules(&self.config, &self.sealer);
-        let framed = &mut turn.scratch.framed;
-        framed.clear();
-        encode_stream(&turn.scratch.message, &rules, initiator, &mut self.rng, framed);
-        bump_by(&mut self.stats.stream_bytes_out, framed.len());
-        turn.out.stream(id, &StreamAction::Send(framed));
+        let Scratch { message, framed, .. } = &mut *turn.scratch;
+        let bytes = if goes_plain(&rules, initiator) {
+            message
+        } else {
+            framed.clear();
+            encode_stream(message, &rules, initiator, &mut self.rng, framed);
+            framed
+        };
+        bump_by(&mut self.stats.stream_bytes_out, bytes.len());
+        turn.out.stream(id, &StreamAction::Send(bytes));
     }
 
     fn on_data(&mut self, id: StreamId, bytes: &[u8], turn: &mut Turn<'_>) {

@@ -419,6 +419,12 @@ impl Walk {
     }
 }
 
+/// Whether a message goes onto a stream as it is: [`encode_stream`] would only copy it.
+#[must_use]
+pub fn goes_plain(rules: &PacketRules<'_>, initiator: bool) -> bool {
+    !rules.compression && !rules.seals() && (!initiator || rules.label.is_empty())
+}
+
 /// Appends `message` (type byte first) as it goes onto a stream to `out`: with a label header if we opened the stream,
 /// compressed whenever compression is on, even if that makes it longer, and sealed if encryption is on. Draws from
 /// `rng` only when sealing. Peers refuse frames above [`FRAME_BYTES_MAX`].
