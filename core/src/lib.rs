@@ -30,9 +30,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench {
+    //! What `uwasa-benches` measures although it is no part of the API: the broadcast queue is private to a node, and
+    //! through a node its cost drowns in that of packets. Behind a feature, so that nobody depends on it by accident.
+
+    pub use crate::queue::bench::Queue;
+}
 pub mod command;
 pub mod config;
 pub mod event;
+mod idmap;
 mod ids;
 pub mod io;
 pub mod keyring;

@@ -3,21 +3,38 @@
 //! Fewest transmissions go first, then the largest that fits, then the newest. A broadcast about a subject replaces
 //! an older one about the same subject. Source: memberlist, broadcast queue.
 
-use core::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 use smallvec::SmallVec;
 
+use crate::idmap::IdMap;
 use crate::pool::NodeId;
 
-/// Order in the queue: transmissions ascending, size descending, newest first.
-type Key = (u32, Reverse<u32>, Reverse<u64>);
+/// Where a broadcast stands: transmissions so far, bytes of its message, number in order of queueing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Place {
+    transmits: u32,
+    bytes: u32,
+    id: u64,
+}
 
 #[derive(Debug)]
 struct Entry<T> {
+    id: u64,
     subject: Option<NodeId>,
     item: T,
 }
+
+/// Broadcasts of one size and one number of transmissions, oldest first.
+#[derive(Debug)]
+struct Bucket<T> {
+    bytes: u32,
+    /// A deque, because what comes back from a walk comes newest first and belongs to the front.
+    entries: VecDeque<Entry<T>>,
+}
+
+/// Buckets of one number of transmissions, smallest messages first; none is empty.
+type Tier<T> = Vec<Bucket<T>>;
 
 /// Identifies one queued broadcast.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,26 +65,28 @@ pub(crate) struct Taken {
 /// The queue. `T` is a fact that its owner can write as a message of the length given to `push`.
 #[derive(Debug)]
 pub(crate) struct BroadcastQueue<T> {
-    entries: BTreeMap<Key, Entry<T>>,
-    by_subject: BTreeMap<NodeId, Key>,
-    next_id: u64,
+    /// Index is the number of transmissions so far.
+    tiers: Vec<Tier<T>>,
+    by_subject: IdMap<Place>,
+    len: usize,
+    last_id: u64,
 }
 
 impl<T> Default for BroadcastQueue<T> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), by_subject: BTreeMap::new(), next_id: 0 }
+        Self { tiers: Vec::new(), by_subject: IdMap::default(), len: 0, last_id: 0 }
     }
 }
 
 impl<T> BroadcastQueue<T> {
     /// Queued broadcasts.
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.len
     }
 
     /// Whether nothing is queued.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len == 0
     }
 
     /// Queues `item`, whose message is `bytes` long. Returns its ticket and the broadcast it superseded.
@@ -77,20 +96,18 @@ impl<T> BroadcastQueue<T> {
         bytes: usize,
         item: T,
     ) -> (Ticket, Option<T>) {
-        let superseded = subject
-            .and_then(|subject| self.by_subject.remove(&subject))
-            .and_then(|key| self.entries.remove(&key))
-            .map(|entry| entry.item);
-        self.next_id += 1;
+        let place = subject.and_then(|subject| self.by_subject.get(&subject).copied());
+        let superseded = place.and_then(|place| self.remove(place)).map(|entry| entry.item);
+        self.last_id += 1;
+        let id = self.last_id;
         let bytes = u32::try_from(bytes).expect("a broadcast is far below 4 GiB");
-        let key = (0, Reverse(bytes), Reverse(self.next_id));
-        self.insert(key, Entry { subject, item });
-        (Ticket(self.next_id), superseded)
+        self.insert(Place { transmits: 0, bytes, id }, Entry { id, subject, item });
+        (Ticket(id), superseded)
     }
 
     /// Whether the broadcast about `subject` with this ticket is still queued.
     pub(crate) fn is_queued(&self, subject: NodeId, ticket: Ticket) -> bool {
-        self.by_subject.get(&subject).is_some_and(|key| key.2.0 == ticket.0)
+        self.by_subject.get(&subject).is_some_and(|place| place.id == ticket.0)
     }
 
     /// Hands out messages that fit, each counting one transmission; `finished` gets those that reached the limit.
@@ -101,68 +118,111 @@ impl<T> BroadcastQueue<T> {
         mut finished: impl FnMut(T),
     ) -> Taken {
         let mut taken = Taken::default();
-        let (Some(mut tier), Some(last_tier)) = (
-            self.entries.first_key_value().map(|(key, _)| key.0),
-            self.entries.last_key_value().map(|(key, _)| key.0),
-        ) else {
-            return taken;
-        };
         // Put back after the walk, so that nothing is taken twice in one call.
-        let mut again: SmallVec<[(Key, Entry<T>); 8]> = SmallVec::new();
-        while taken.parts < take.parts_max {
+        let mut again: SmallVec<[(Place, Entry<T>); 8]> = SmallVec::new();
+        let mut transmits = 0;
+        while (transmits as usize) < self.tiers.len() && taken.parts < take.parts_max {
             let Some(free) = take.room.checked_sub(taken.bytes + take.overhead + 1) else { break };
             let largest = u32::try_from(free + 1).unwrap_or(u32::MAX);
-            let from = (tier, Reverse(largest), Reverse(u64::MAX));
-            let Some((&key, _)) = self.entries.range(from..).next() else { break };
-            if key.0 != tier {
-                if key.0 > last_tier {
-                    break;
-                }
-                tier = key.0;
+            let Some((bytes, entry)) = self.pop_largest(transmits, largest) else {
+                transmits += 1;
                 continue;
-            }
-            let Some(entry) = self.remove(key) else { break };
+            };
             emit(&entry.item);
-            taken.bytes += take.overhead + key.1.0 as usize;
+            taken.bytes += take.overhead + bytes as usize;
             taken.parts += 1;
-            if key.0 + 1 >= take.limit {
+            if transmits + 1 >= take.limit {
+                if let Some(subject) = entry.subject {
+                    self.by_subject.remove(&subject);
+                }
                 finished(entry.item);
             } else {
-                again.push(((key.0 + 1, key.1, key.2), entry));
+                again.push((Place { transmits: transmits + 1, bytes, id: entry.id }, entry));
             }
         }
-        for (key, entry) in again {
-            self.insert(key, entry);
+        for (place, entry) in again {
+            self.insert(place, entry);
         }
+        self.shrink();
         taken
     }
 
     /// Drops broadcasts from the end of the order until `keep` remain. Returns how many were dropped.
     pub(crate) fn prune(&mut self, keep: usize) -> usize {
         let mut dropped = 0;
-        while self.entries.len() > keep {
-            let Some((_, entry)) = self.entries.pop_last() else { break };
-            if let Some(subject) = entry.subject {
+        while self.len > keep {
+            self.shrink();
+            let Some(tier) = self.tiers.last_mut() else { break };
+            let Some(smallest) = tier.first_mut() else { break };
+            let entry = smallest.entries.pop_front();
+            if smallest.entries.is_empty() {
+                tier.remove(0);
+            }
+            if let Some(subject) = entry.and_then(|entry| entry.subject) {
                 self.by_subject.remove(&subject);
             }
+            self.len -= 1;
             dropped += 1;
         }
         dropped
     }
 
-    fn insert(&mut self, key: Key, entry: Entry<T>) {
-        if let Some(subject) = entry.subject {
-            self.by_subject.insert(subject, key);
+    /// Takes out the newest of the largest messages of a tier that are at most `largest` bytes long.
+    fn pop_largest(&mut self, transmits: u32, largest: u32) -> Option<(u32, Entry<T>)> {
+        let tier = self.tiers.get_mut(transmits as usize)?;
+        let at = tier.partition_point(|bucket| bucket.bytes <= largest).checked_sub(1)?;
+        let bucket = &mut tier[at];
+        let (bytes, entry) = (bucket.bytes, bucket.entries.pop_back()?);
+        if bucket.entries.is_empty() {
+            tier.remove(at);
         }
-        self.entries.insert(key, entry);
+        self.len -= 1;
+        Some((bytes, entry))
     }
 
-    fn remove(&mut self, key: Key) -> Option<Entry<T>> {
-        let entry = self.entries.remove(&key)?;
+    fn insert(&mut self, place: Place, entry: Entry<T>) {
+        if let Some(subject) = entry.subject {
+            self.by_subject.insert(subject, place);
+        }
+        let transmits = place.transmits as usize;
+        if self.tiers.len() <= transmits {
+            self.tiers.resize_with(transmits + 1, Vec::new);
+        }
+        let tier = &mut self.tiers[transmits];
+        let at = tier.partition_point(|bucket| bucket.bytes < place.bytes);
+        if tier.get(at).is_none_or(|bucket| bucket.bytes != place.bytes) {
+            tier.insert(at, Bucket { bytes: place.bytes, entries: VecDeque::new() });
+        }
+        let entries = &mut tier[at].entries;
+        let at = entries.partition_point(|other| other.id < place.id);
+        entries.insert(at, entry);
+        self.len += 1;
+    }
+
+    fn remove(&mut self, place: Place) -> Option<Entry<T>> {
+        let tier = self.tiers.get_mut(place.transmits as usize)?;
+        let bucket = tier.binary_search_by_key(&place.bytes, |bucket| bucket.bytes).ok()?;
+        let entries = &mut tier[bucket].entries;
+        let at = entries.binary_search_by_key(&place.id, |entry| entry.id).ok()?;
+        let entry = entries.remove(at)?;
+        if entries.is_empty() {
+            tier.remove(bucket);
+        }
         if let Some(subject) = entry.subject {
             self.by_subject.remove(&subject);
         }
+        self.len -= 1;
         Some(entry)
+    }
+
+    /// Forgets empty tiers at the end; an empty queue holds no memory, since most nodes have nothing to tell.
+    fn shrink(&mut self) {
+        while self.tiers.last().is_some_and(Vec::is_empty) {
+            self.tiers.pop();
+        }
+        if self.len == 0 {
+            *self = Self { last_id: self.last_id, ..Self::default() };
+        }
     }
 }
 

@@ -10,6 +10,11 @@ fn take<T: Clone>(queue: &mut BroadcastQueue<T>, room: usize, limit: u32) -> (Ve
     (sent, done)
 }
 
+fn items(queue: &BroadcastQueue<String>) -> Vec<String> {
+    let buckets = queue.tiers.iter().flatten();
+    buckets.flat_map(|bucket| &bucket.entries).map(|entry| entry.item.clone()).collect()
+}
+
 #[test]
 fn a_broadcast_about_the_same_subject_supersedes() {
     let mut queue = BroadcastQueue::default();
@@ -78,11 +83,9 @@ fn recorded_sequences() {
                 "prune" => {
                     let keep = op.get("retain").or(op.get("keep")).or(op.get("max"));
                     let keep = keep.and_then(serde_json::Value::as_u64).expect("how many to keep");
-                    let before: Vec<String> =
-                        queue.entries.values().map(|entry| entry.item.clone()).collect();
+                    let before = items(&queue);
                     queue.prune(usize::try_from(keep).expect("small"));
-                    let after: Vec<String> =
-                        queue.entries.values().map(|entry| entry.item.clone()).collect();
+                    let after = items(&queue);
                     finished.extend(before.into_iter().filter(|item| !after.contains(item)));
                 }
                 other => panic!("{name}: unknown operation {other}"),

@@ -20,6 +20,7 @@ use bytes::Bytes;
 
 use crate::config::{Config, Identity, TimerPhase};
 use crate::event::Event;
+use crate::idmap::IdMap;
 use crate::pool::{NodeId, Pool, Profile, ProfileId, WireAddr};
 use crate::queue::{BroadcastQueue, Ticket};
 use crate::rng::Rng;
@@ -162,7 +163,7 @@ pub(crate) struct Swim {
     last_seq_no: u32,
     has_left: bool,
     table: MemberTable,
-    suspicions: BTreeMap<NodeId, Suspicion>,
+    suspicions: IdMap<Suspicion>,
     awareness: Awareness,
     probe: Option<ProbeRound>,
     probe_missed: bool,
@@ -200,7 +201,7 @@ impl Swim {
             last_seq_no: 0,
             has_left: false,
             table,
-            suspicions: BTreeMap::new(),
+            suspicions: IdMap::default(),
             awareness: Awareness::new(cx.config.awareness_max_multiplier),
             probe: None,
             probe_missed: false,

@@ -1,9 +1,8 @@
 //! The member table: one small row per member, the probe ring, and change times of those not quietly alive.
 
-use std::collections::BTreeMap;
-
 use smallvec::SmallVec;
 
+use crate::idmap::IdMap;
 use crate::pool::{NodeId, Pool, ProfileId, Vsn};
 use crate::rng::Rng;
 use crate::time::Instant;
@@ -47,7 +46,7 @@ pub(crate) struct MemberTable {
     cursor: usize,
     counts: [usize; 4],
     /// Time of the last state change; missing for members that are alive.
-    changed: BTreeMap<NodeId, Instant>,
+    changed: IdMap<Instant>,
     versions: SmallVec<[VsnCount; 2]>,
 }
 
@@ -187,17 +186,17 @@ impl MemberTable {
         pool: &Pool,
         rng: &mut Rng,
     ) -> SmallVec<[(NodeId, Member); 4]> {
-        let reaped: SmallVec<[NodeId; 4]> = self
-            .changed
-            .iter()
-            .filter(|(_, at)| now.nanos_since(**at) > age_max)
-            .map(|(id, _)| *id)
-            .filter(|id| {
-                self.get(*id).is_some_and(|member| {
-                    matches!(member.state, MemberState::Dead | MemberState::Left)
-                })
-            })
-            .collect();
+        let too_old = |id: &NodeId| {
+            let dead = self.get(*id).is_some_and(|member| {
+                matches!(member.state, MemberState::Dead | MemberState::Left)
+            });
+            dead && self.changed_at(*id).is_some_and(|at| now.nanos_since(at) > age_max)
+        };
+        let mut reaped: SmallVec<[NodeId; 4]> = SmallVec::new();
+        if self.count(MemberState::Dead) + self.count(MemberState::Left) > 0 {
+            reaped.extend(self.ring.iter().copied().filter(too_old));
+            reaped.sort_unstable();
+        }
         let gone = reaped.iter().filter_map(|&id| Some((id, self.get(id)?))).collect();
         for &id in &reaped {
             self.remove(id, pool);

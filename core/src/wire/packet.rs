@@ -87,16 +87,26 @@ impl PacketRules<'_> {
     }
 }
 
-/// Splits a label header off, if there is one: (label, rest). `None` if more bytes are needed.
-pub(crate) fn split_label(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, DropReason> {
+/// What comes first on a datagram or a stream.
+pub(crate) struct Labelled<'a> {
+    /// The label; empty if there was no label header.
+    pub(crate) label: &'a [u8],
+    /// What follows the label header.
+    pub(crate) rest: &'a [u8],
+}
+
+/// Splits a label header off, if there is one. `None` if more bytes are needed to tell.
+pub(crate) fn split_label(bytes: &[u8]) -> Result<Option<Labelled<'_>>, DropReason> {
     match bytes {
         [] => Ok(None),
         [first, rest @ ..] if *first == MessageType::Label as u8 => match rest {
             [] => Ok(None),
             [0, ..] => Err(DropReason::Label),
-            [len, rest @ ..] => Ok(rest.split_at_checked(usize::from(*len))),
+            [len, rest @ ..] => Ok(rest
+                .split_at_checked(usize::from(*len))
+                .map(|(label, rest)| Labelled { label, rest })),
         },
-        _ => Ok(Some((&[], bytes))),
+        _ => Ok(Some(Labelled { label: &[], rest: bytes })),
     }
 }
 
@@ -223,7 +233,7 @@ impl Unpacked {
         if bytes.is_empty() {
             return Err(DropReason::Empty);
         }
-        let (label, rest) = split_label(bytes)?.ok_or(DropReason::Label)?;
+        let Labelled { label, rest } = split_label(bytes)?.ok_or(DropReason::Label)?;
         rules.check_label(label)?;
         let start = bytes.len() - rest.len();
         let mut span = Span { source: Source::Datagram, start, end: bytes.len() };

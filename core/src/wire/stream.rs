@@ -42,14 +42,22 @@ pub struct StreamError {
     pub reply: Option<&'static str>,
 }
 
-/// One complete message from a stream.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// One complete message from a stream. Equal if type and body are.
+#[derive(Clone, Debug)]
 pub struct StreamMessage {
     kind: MessageType,
     bytes: Vec<u8>,
     /// Where the body starts in `bytes`; the type byte stands before it. The body ends where `bytes` ends.
     body: usize,
 }
+
+impl PartialEq for StreamMessage {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, self.body()) == (other.kind, other.body())
+    }
+}
+
+impl Eq for StreamMessage {}
 
 impl StreamMessage {
     /// Its type: ping, push/pull or user on an accepted stream; ack, push/pull or error on a dialed one.
@@ -165,11 +173,11 @@ impl StreamReader {
             let bytes = self.buffer.get(self.start..).unwrap_or_default();
             match &mut self.stage {
                 Stage::Label => {
-                    let Some((label, rest)) = split_label(bytes).map_err(silent)? else {
+                    let Some(split) = split_label(bytes).map_err(silent)? else {
                         return Ok(None);
                     };
-                    rules.check_label(label).map_err(silent)?;
-                    self.start = self.buffer.len() - rest.len();
+                    rules.check_label(split.label).map_err(silent)?;
+                    self.start = self.buffer.len() - split.rest.len();
                     self.stage = Stage::Kind;
                 }
                 Stage::Kind => {
@@ -381,10 +389,8 @@ impl Walk {
             let (left, user_state_bytes) = (header.nodes, header.user_state_bytes);
             return Ok(Step::Nodes { left, entered: false, user_state_bytes });
         }
-        let raw = match kind {
-            MessageType::User => read_user_header(&mut reader)?.user_bytes,
-            _ => 0,
-        };
+        let raw =
+            if kind == MessageType::User { read_user_header(&mut reader)?.user_bytes } else { 0 };
         Ok(Step::Raw { end: self.at.saturating_add(usize_from(raw)) })
     }
 

@@ -6,16 +6,14 @@
 //! and reads key by key if that does not match.
 
 use crate::msg::swim::{
-    Ack, Alive, Compress, Dead, ErrorReply, IndirectPing, MessageType, Nack, Ping, PushPullHeader,
-    PushPullNode, Source, Suspect, UserHeader,
+    Ack, Alive, Compress, Dead, ErrorReply, IndirectPing, MessageType, Nack, Ping, Source, Suspect,
+    UserHeader,
 };
 use crate::wire::msgpack::{
     DecodeError, DecodeErrorKind, Dialect, Reader, Writer, bytes_len, fixed_len, key, raw_len,
     unsigned_len,
 };
 
-/// Most member entries in one push/pull message.
-pub const PUSH_PULL_NODES_MAX: u32 = 1_048_576;
 /// Most bytes of user state in one push/pull message, and of one user message on a stream: 20 MiB.
 pub const USER_BYTES_MAX: u32 = 20 * 1024 * 1024;
 
@@ -64,7 +62,7 @@ macro_rules! layout {
     };
 }
 
-/// Defines the public decoder of one message on top of its layout.
+/// Defines the public decoder of one borrowed message on top of its layout.
 macro_rules! decoder {
     ($(#[$doc:meta])* $decode:ident, $read:ident -> $message:ty, $pairs:literal $layout:tt) => {
         $(#[$doc])*
@@ -76,6 +74,15 @@ macro_rules! decoder {
         layout! { $read -> $message, $pairs $layout }
     };
 }
+
+// Below the macros, which it uses.
+mod push_pull;
+
+pub use push_pull::{
+    NodeTemplate, PUSH_PULL_NODES_MAX, PushPull, PushPullNodes, decode_push_pull,
+    encode_node_template, encode_push_pull_header, encode_push_pull_node,
+};
+pub(crate) use push_pull::{framed_push_pull, read_push_pull_header, skip_canonical_node};
 
 /// Appends a ping (type 0). Empty parts of the source are left out.
 pub fn encode_ping(ping: &Ping<'_>, out: &mut Vec<u8>) {
@@ -165,12 +172,16 @@ pub fn encode_nack(nack: &Nack, out: &mut Vec<u8>) {
     writer.unsigned(nack.seq_no.into());
 }
 
-decoder! {
-    /// Decodes a nack (type 11).
-    ///
-    /// # Errors
-    /// [`DecodeError`] if the body is malformed.
-    decode_nack, read_nack -> Nack, 1 {
+/// Decodes a nack (type 11).
+///
+/// # Errors
+/// [`DecodeError`] if the body is malformed.
+pub fn decode_nack(body: &[u8]) -> Result<Nack, DecodeError> {
+    read_nack(&mut Reader::new(body))
+}
+
+layout! {
+    read_nack -> Nack, 1 {
         "SeqNo" => seq_no: u32,
     }
 }
