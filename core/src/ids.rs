@@ -22,7 +22,7 @@ impl NodeId {
     }
 }
 
-/// Index of a [`Profile`].
+/// Index of a member profile in the pool.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ProfileId(pub u32);
 

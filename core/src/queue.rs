@@ -3,6 +3,9 @@
 //! Fewest transmissions go first, then the largest that fits, then the newest. A broadcast about a subject replaces
 //! an older one about the same subject. Source: memberlist, broadcast queue.
 
+#[cfg(feature = "bench")]
+pub(crate) mod bench;
+
 use std::collections::VecDeque;
 
 use smallvec::SmallVec;

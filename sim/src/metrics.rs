@@ -114,8 +114,10 @@ pub struct Departure {
 pub struct ConvergencePoint {
     /// Time of the run.
     pub at: Nanos,
-    /// Share of pairs, 0 to 1.
+    /// Share of pairs, 0 to 1; 1 if fewer than two nodes live, so that there is no pair.
     pub share: f64,
+    /// Nodes that live.
+    pub live: u64,
 }
 
 /// A node declared dead although up and reachable.

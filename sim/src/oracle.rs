@@ -318,7 +318,7 @@ impl Oracle {
         }
         let (pairs, seen) = self.matrix.pairs();
         let share = if pairs == 0 { 1.0 } else { seen as f64 / pairs as f64 };
-        self.curve.record(now, share);
+        self.curve.record(now, share, self.matrix.live_count());
     }
 
     /// When the cluster first converged and stayed so until the next fault or the end.

@@ -1,6 +1,6 @@
 //! The verdict over all seeds of one scenario: what was expected, what was measured, what was missed.
 //!
-//! A [`SeedResult`](crate::metrics::SeedResult) says what one seed did. An [`Outcome`] says whether the scenario as a
+//! A [`SeedResult`] says what one seed did. An [`Outcome`] says whether the scenario as a
 //! whole did what its file promises, and holds the key figures as quantiles over seeds. Everything but
 //! [`Outcome::timing`] is a pure function of scenario and results, so it is the same on every machine.
 

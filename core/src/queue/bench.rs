@@ -1,6 +1,6 @@
 //! The broadcast queue as `uwasa-benches` sees it: numbers in the place of facts.
 
-use super::{BroadcastQueue, Take, Taken};
+use super::{BroadcastQueue, Take};
 use crate::pool::NodeId;
 
 /// A broadcast queue of numbers.
@@ -13,14 +13,12 @@ impl Queue {
         self.0.push(subject, bytes, item).1.is_some()
     }
 
-    /// Fills one packet of `room` bytes. Nothing is ever finished, so that the depth stays; gives the number of
-    /// messages and their sum.
-    pub fn take(&mut self, room: usize) -> (usize, u64) {
-        let take = Take { overhead: 2, room, parts_max: 127, limit: u32::MAX };
-        let mut sum = 0_u64;
-        let Taken { parts, .. } =
-            self.0.take(take, |item| sum = sum.wrapping_add(*item), |_finished| ());
-        (parts, sum)
+    /// Fills one packet of `room` bytes; what was sent `limit` times goes to `finished`. Gives the number of messages.
+    pub fn take(&mut self, room: usize, limit: u32, finished: &mut Vec<u64>) -> usize {
+        let take = Take { overhead: 2, room, parts_max: 127, limit };
+        let mut emitted = 0;
+        self.0.take(take, |_item| emitted += 1, |item| finished.push(item));
+        emitted
     }
 
     /// Drops the last broadcasts in order until `keep` are left.

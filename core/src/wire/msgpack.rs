@@ -4,7 +4,7 @@
 //! their shortest form, maps have their keys sorted. [`Writer`] produces exactly that; [`Reader`] accepts every form
 //! that either Go codec accepts for the same field, except a structure written as an array.
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use thiserror::Error;
 
 mod writer;
@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps over `expected` if it comes next; otherwise stays and returns false.
-    #[inline]
+    #[inline(always)]
     pub fn literal<const N: usize>(&mut self, expected: &[u8; N]) -> bool {
         match self.rest.split_first_chunk::<N>() {
             Some((head, tail)) if head == expected => {
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
 
     /// Steps over the header of a map with exactly `pairs` pairs, at most 15, in its shortest form; otherwise stays and
     /// returns false.
-    #[inline]
+    #[inline(always)]
     pub fn fixed_map(&mut self, pairs: u8) -> bool {
         self.literal(&[0x80 | pairs])
     }
@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// `End`, `Type`, `Utf8`.
-    #[inline]
+    #[inline(always)]
     pub fn text(&mut self) -> Result<&'a str, DecodeError> {
         let bytes = self.raw()?.unwrap_or_default();
         core::str::from_utf8(bytes).map_err(|_| self.error(DecodeErrorKind::Utf8))
@@ -181,11 +181,11 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// `End`, `Type` (also for an array with larger integers, which nobody sends).
-    #[inline]
+    #[inline(always)]
     pub fn bytes(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
-        match self.rest.first() {
-            Some(0x90..=0x9f | 0xdc | 0xdd) => self.bytes_from_array().map(Some),
-            _ => self.raw(),
+        match self.short_raw() {
+            Some(bytes) => Ok(Some(bytes)),
+            None => self.bytes_of_any_form(),
         }
     }
 
@@ -202,23 +202,31 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// `End`, `Type`.
-    #[inline]
+    #[inline(always)]
     pub fn raw(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
-        let tag = self.byte()?;
-        if tag & 0xe0 == 0xa0 {
-            return self.take(usize::from(tag & 0x1f)).map(Some);
+        match self.short_raw() {
+            Some(bytes) => Ok(Some(bytes)),
+            None => self.raw_of_any_form(),
         }
-        self.long_raw(tag)
     }
 
     /// A non-negative integer, written in any width, signed or unsigned.
     ///
     /// # Errors
     /// `End`, `Type` (floats too), `Range` if negative.
-    #[inline]
+    #[inline(always)]
     pub fn unsigned(&mut self) -> Result<u64, DecodeError> {
-        let tag = self.byte()?;
-        if tag < 0x80 { Ok(u64::from(tag)) } else { self.wide_unsigned(tag) }
+        match *self.rest {
+            [tag @ 0..0x80, ref tail @ ..] => {
+                self.rest = tail;
+                Ok(u64::from(tag))
+            }
+            [0xcd, high, low, ref tail @ ..] => {
+                self.rest = tail;
+                Ok(u64::from(u16::from_be_bytes([high, low])))
+            }
+            _ => self.unsigned_of_any_form(),
+        }
     }
 
     /// An integer of either sign. An unsigned one above 2^63-1 wraps to negative, as in Go.
@@ -240,7 +248,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// As [`Reader::unsigned`]; `Range` above.
-    #[inline]
+    #[inline(always)]
     pub fn u32(&mut self) -> Result<u32, DecodeError> {
         let value = self.unsigned()?;
         u32::try_from(value).map_err(|_| self.error(DecodeErrorKind::Range))
@@ -250,7 +258,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// As [`Reader::unsigned`]; `Range` above.
-    #[inline]
+    #[inline(always)]
     pub fn u16(&mut self) -> Result<u16, DecodeError> {
         let value = self.unsigned()?;
         u16::try_from(value).map_err(|_| self.error(DecodeErrorKind::Range))
@@ -286,7 +294,7 @@ impl<'a> Reader<'a> {
     pub fn skip(&mut self) -> Result<(), DecodeError> {
         match self.skip_item()? {
             0 => Ok(()),
-            children => Skipper::new(children).run(self),
+            children => Skipper { left: children, outer: smallvec![0] }.run(self),
         }
     }
 
@@ -360,9 +368,23 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn long_raw(&mut self, tag: u8) -> Result<Option<&'a [u8]>, DecodeError> {
-        let len = match tag {
+    /// What comes next if it is text or bytes of at most 31 bytes with the one-byte header; otherwise stays.
+    #[inline(always)]
+    fn short_raw(&mut self) -> Option<&'a [u8]> {
+        let (&tag, rest) = self.rest.split_first()?;
+        if tag & 0xe0 != 0xa0 {
+            return None;
+        }
+        let (bytes, tail) = rest.split_at_checked(usize::from(tag & 0x1f))?;
+        self.rest = tail;
+        Some(bytes)
+    }
+
+    #[inline(never)]
+    fn raw_of_any_form(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
+        let len = match self.byte()? {
             0xc0 => return Ok(None),
+            tag @ 0xa0..=0xbf => u32::from(tag & 0x1f),
             0xc4 | 0xd9 => u32::from(self.byte()?),
             0xc5 | 0xda => u32::from(self.big_endian_u16()?),
             0xc6 | 0xdb => self.big_endian_u32()?,
@@ -371,18 +393,29 @@ impl<'a> Reader<'a> {
         self.take(usize::try_from(len).unwrap_or(usize::MAX)).map(Some)
     }
 
-    fn bytes_from_array(&mut self) -> Result<&'a [u8], DecodeError> {
+    #[inline(never)]
+    fn bytes_of_any_form(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
+        if !matches!(self.rest.first(), Some(0x90..=0x9f | 0xdc | 0xdd)) {
+            return self.raw_of_any_form();
+        }
         let len = self.array()?;
         let bytes = self.take(usize::try_from(len).unwrap_or(usize::MAX))?;
         if bytes.iter().all(|&byte| byte < 0x80) {
-            Ok(bytes)
+            Ok(Some(bytes))
         } else {
             Err(self.error(DecodeErrorKind::Type))
         }
     }
 
+    #[inline(never)]
+    fn unsigned_of_any_form(&mut self) -> Result<u64, DecodeError> {
+        let tag = self.byte()?;
+        self.wide_unsigned(tag)
+    }
+
     fn wide_unsigned(&mut self, tag: u8) -> Result<u64, DecodeError> {
         match tag {
+            0x00..=0x7f => Ok(u64::from(tag)),
             0xc0 => Ok(0),
             0xcc => self.byte().map(u64::from),
             0xcd => self.big_endian_u16().map(u64::from),

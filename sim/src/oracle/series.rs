@@ -3,62 +3,79 @@
 use crate::metrics::ConvergencePoint;
 use crate::scenario::Nanos;
 
-/// Coarse points over the whole run.
-const COARSE_POINTS: u64 = 200;
-/// Step in the second after a disturbance.
-const FINE_STEP: Nanos = 20_000_000;
-/// How long a disturbance is watched closely.
-const FINE_WINDOW: Nanos = 1_000_000_000;
+/// Steps that the whole run is divided into where nothing special happens.
+const COARSE_STEPS: u64 = 200;
+/// Shortest step, right after the start or a disturbance.
+const FINE_STEP: Nanos = 1_000_000;
+/// After the start or a disturbance, a step is this fraction of the time since, so that every phase is drawn equally
+/// well at its own scale: 5 ms after a second, 50 ms after ten.
+const FINE_STEPS: u64 = 200;
 /// Disturbances that are watched closely; later ones only on the coarse grid.
-const FINE_WINDOWS: u32 = 10;
+const WATCHED: u32 = 10;
+/// Points beyond which only the coarse grid is left.
+const MOST_FINE_POINTS: usize = 3_000;
 
 /// The convergence curve, sampled when the share changes but never more often than a step allows.
 #[derive(Debug)]
 pub struct Curve {
     points: Vec<ConvergencePoint>,
-    step: Nanos,
+    coarse: Nanos,
+    /// The start, or the last disturbance that is watched closely.
+    origin: Nanos,
     next: Nanos,
-    fine_until: Nanos,
-    fine_left: u32,
+    watched_left: u32,
     /// The last change that fell between two samples.
     skipped: Option<ConvergencePoint>,
 }
 
 impl Curve {
-    /// An empty curve of a run this long.
+    /// An empty curve of a run this long. Its start is watched closely.
     #[must_use]
     pub fn new(duration: Nanos) -> Self {
         Self {
             points: Vec::new(),
-            step: (duration / COARSE_POINTS).max(1),
+            coarse: (duration / COARSE_STEPS).max(1),
+            origin: 0,
             next: 0,
-            fine_until: 0,
-            fine_left: FINE_WINDOWS,
+            watched_left: WATCHED,
             skipped: None,
         }
     }
 
-    /// Something happens that makes the next second interesting.
+    /// Something happens that makes the time from now on interesting.
     pub fn disturb(&mut self, now: Nanos) {
-        if self.fine_left > 0 && now >= self.fine_until {
-            self.fine_left -= 1;
-            self.fine_until = now.saturating_add(FINE_WINDOW);
+        if self.watched_left > 0 && now > self.origin {
+            self.watched_left -= 1;
+            self.origin = now;
             self.next = self.next.min(now);
         }
     }
 
-    /// The share is now `share`.
-    pub fn record(&mut self, at: Nanos, share: f64) {
-        let point = ConvergencePoint { at, share };
+    /// Of the pairs of the `live` nodes, the share that is now `share` see each other.
+    pub fn record(&mut self, at: Nanos, share: f64, live: u64) {
+        let point = ConvergencePoint { at, share, live };
+        if let Some(last) = self.points.last_mut()
+            && last.at == at
+        {
+            *last = point;
+            return;
+        }
         if at < self.next {
             self.skipped = Some(point);
             return;
         }
-        // The value before a jump belongs to the curve as well.
-        self.points.extend(self.skipped.take());
+        let step = self.step(at);
+        // The plateau before a jump belongs to the curve as well; what changes all the time has none.
+        self.points.extend(self.skipped.take().filter(|before| at - before.at >= step));
         self.points.push(point);
-        let step = if at < self.fine_until { FINE_STEP.min(self.step) } else { self.step };
         self.next = at.saturating_add(step);
+    }
+
+    fn step(&self, at: Nanos) -> Nanos {
+        if self.points.len() >= MOST_FINE_POINTS {
+            return self.coarse;
+        }
+        (at.saturating_sub(self.origin) / FINE_STEPS).max(FINE_STEP).min(self.coarse)
     }
 
     /// The points, the last change included.
@@ -144,17 +161,61 @@ impl ByteSeries {
 mod tests {
     use super::*;
 
+    const MILLI: Nanos = 1_000_000;
+
     #[test]
     fn changes_between_samples_are_coalesced_but_the_last_one_stays() {
         let mut curve = Curve::new(200);
         for at in 0..100 {
-            curve.record(at / 10, 0.1);
+            curve.record(at / 10, 0.1, 2);
         }
-        curve.record(150, 0.5);
-        curve.record(150, 1.0);
+        curve.record(150, 0.5, 2);
+        curve.record(150, 1.0, 2);
         let points = curve.finish();
         assert!(points.len() < 25, "{} points", points.len());
         assert_eq!(points.last().map(|point| (point.at, point.share)), Some((150, 1.0)));
+    }
+
+    #[test]
+    fn the_start_counts_from_everything_that_happens_in_its_instant() {
+        let mut curve = Curve::new(1_000 * MILLI);
+        for (live, share) in [(1, 1.0), (2, 0.0), (3, 0.0)] {
+            curve.record(0, share, live);
+        }
+        let points = curve.finish();
+        assert_eq!(points.len(), 1);
+        assert_eq!((points[0].live, points[0].share.to_bits()), (3, 0.0_f64.to_bits()));
+    }
+
+    #[test]
+    fn starts_and_disturbances_are_watched_at_their_own_scale() {
+        let mut curve = Curve::new(180_000 * MILLI);
+        for at in 0..60_000 {
+            if at == 30_000 {
+                curve.disturb(at * MILLI);
+            }
+            curve.record(at * MILLI, 0.5, 2);
+        }
+        let points = curve.finish();
+        assert!(points.len() < MOST_FINE_POINTS, "{} points", points.len());
+        let gap_at = |at: Nanos| {
+            let after = points.partition_point(|point| point.at <= at * MILLI);
+            (points[after].at - points[after - 1].at) / MILLI
+        };
+        assert_eq!([100, 10_500, 29_000, 31_000, 40_500].map(gap_at), [1, 53, 145, 5, 53]);
+    }
+
+    #[test]
+    fn a_run_without_rest_ends_on_the_coarse_grid() {
+        let mut curve = Curve::new(600_000 * MILLI);
+        for at in 0..600_000 {
+            if at % 30_000 == 0 {
+                curve.disturb(at * MILLI);
+            }
+            curve.record(at * MILLI, 0.5, 2);
+        }
+        let points = curve.finish();
+        assert!(points.len() < MOST_FINE_POINTS + 210, "{} points", points.len());
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! One kind of chart for all figures: curves and bands over two linear axes, with a legend in the emptiest corner.
+//! One kind of chart for all figures: curves and bands over two axes, with a legend in the emptiest corner.
 
 use plotters::backend::DrawingBackend;
 
 use super::ReportError;
+use super::axis::Axis;
 use super::canvas::{Align, Brush, Color, HEIGHT, Paint, WIDTH};
 
 /// Okabe and Ito's colours, which stay apart for colour-blind eyes.
@@ -43,19 +44,6 @@ pub(super) struct Chart {
     pub(super) flags: Vec<Flag>,
 }
 
-/// A linear axis from zero.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Axis {
-    /// Quantity and unit.
-    pub(super) label: String,
-    /// Where it ends.
-    pub(super) end: f64,
-    /// Written behind every number: ` %`.
-    pub(super) suffix: &'static str,
-    /// Largest number written; ticks beyond are left out (0: no limit).
-    pub(super) last_tick: f64,
-}
-
 /// How a curve is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stroke {
@@ -64,7 +52,7 @@ pub(super) enum Stroke {
     Dotted,
 }
 
-/// A curve.
+/// A curve. Without a label it is one more piece of the curve before it, and not in the legend.
 #[derive(Clone, Debug)]
 pub(super) struct Curve {
     pub(super) label: String,
@@ -74,7 +62,7 @@ pub(super) struct Curve {
     pub(super) width: f64,
 }
 
-/// An area between a lower and an upper curve: (x, low, high).
+/// An area between a lower and an upper curve: (x, low, high). Without a label it is not in the legend.
 #[derive(Clone, Debug)]
 pub(super) struct Band {
     pub(super) label: String,
@@ -108,8 +96,8 @@ struct Layout {
     right: f64,
     top: f64,
     bottom: f64,
-    x_end: f64,
-    y_end: f64,
+    x: Axis,
+    y: Axis,
 }
 
 #[derive(Clone, Copy)]
@@ -129,8 +117,7 @@ impl Rect {
 
 impl Layout {
     fn place(&self, (x, y): (f64, f64)) -> (f64, f64) {
-        let across = (x / self.x_end).clamp(0.0, 1.0);
-        let up = (y / self.y_end).clamp(0.0, 1.0);
+        let (across, up) = (self.x.place(x), self.y.place(y));
         (self.left + across * (self.right - self.left), self.bottom - up * (self.bottom - self.top))
     }
 
@@ -138,13 +125,13 @@ impl Layout {
     fn path(&self, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         let mut path = Vec::with_capacity(points.len());
         for (index, &(x, y)) in points.iter().enumerate() {
-            if x <= self.x_end {
+            if x <= self.x.end {
                 path.push(self.place((x, y)));
                 continue;
             }
             if let Some(&(x0, y0)) = index.checked_sub(1).and_then(|before| points.get(before)) {
-                let share = (self.x_end - x0) / (x - x0);
-                path.push(self.place((self.x_end, y0 + share * (y - y0))));
+                let share = (self.x.end - x0) / (x - x0);
+                path.push(self.place((self.x.end, y0 + share * (y - y0))));
             }
             break;
         }
@@ -165,14 +152,14 @@ impl Paint for Chart {
         let labels = y_ticks.iter().map(|&y| brush.face.width(&self.y.number(y, &y_ticks), TEXT));
         let left = EDGE + labels.fold(0.0, f64::max) + 12.0;
         let (flags, rows) = self.flag_rows(brush, left);
-        let top = LABEL_LINE + 18.0 + if rows > 0.0 { FLAG_ROW * rows + 8.0 } else { 0.0 };
+        let top = LABEL_LINE + 22.0 + if rows > 0.0 { FLAG_ROW * rows + 8.0 } else { 0.0 };
         let layout = Layout {
             left,
             right: WIDTH - EDGE - 10.0,
             top,
             bottom: HEIGHT - 82.0,
-            x_end: self.x.end,
-            y_end: self.y.end,
+            x: self.x.clone(),
+            y: self.y.clone(),
         };
         self.grid(brush, &layout, &x_ticks, &y_ticks)?;
         draw_flags(brush, &layout, &flags)?;
@@ -180,72 +167,6 @@ impl Paint for Chart {
         let names = self.draw_marks(brush, &layout)?;
         self.legend(brush, &layout, &names)
     }
-}
-
-impl Axis {
-    /// An axis in percent, with a little air above 100.
-    pub(super) fn percent(label: &str) -> Self {
-        Self { label: label.to_owned(), end: 104.0, suffix: " %", last_tick: 100.0 }
-    }
-
-    /// An axis from 0 to about `end`.
-    pub(super) fn to(label: &str, end: f64) -> Self {
-        Self { label: label.to_owned(), end, suffix: "", last_tick: 0.0 }
-    }
-
-    fn ticks(&self, about: u32) -> Vec<f64> {
-        let step = nice_step(self.end / f64::from(about));
-        let last = if self.last_tick > 0.0 { self.last_tick } else { self.end };
-        (0..=50_u32)
-            .map(|count| f64::from(count) * step)
-            .take_while(|&at| at <= last * (1.0 + 1e-9))
-            .collect()
-    }
-
-    fn number(&self, value: f64, ticks: &[f64]) -> String {
-        let step = ticks.get(1).copied().unwrap_or(1.0);
-        let decimals = (0..6_usize)
-            .find(|&digits| {
-                let scaled = step * libm::pow(10.0, super::stats::number(digits));
-                (scaled - libm::round(scaled)).abs() < 1e-6
-            })
-            .unwrap_or(6);
-        format!("{}{}", thousands(value, decimals), self.suffix)
-    }
-}
-
-/// A number with commas between groups of three digits.
-pub(super) fn thousands(value: f64, decimals: usize) -> String {
-    let plain = format!("{value:.decimals$}");
-    let (sign, plain) = plain.strip_prefix('-').map_or(("", plain.as_str()), |rest| ("-", rest));
-    let (whole, fraction) = plain.split_once('.').map_or((plain, ""), |(w, f)| (w, f));
-    let point = if fraction.is_empty() { "" } else { "." };
-    format!("{sign}{}{point}{fraction}", group_digits(whole))
-}
-
-/// Puts commas between groups of three digits.
-pub(super) fn group_digits(digits: &str) -> String {
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// The smallest of 1, 2, 5 times a power of ten that is at least `least`.
-pub(super) fn nice_step(least: f64) -> f64 {
-    if !(least.is_finite() && least > 0.0) {
-        return 1.0;
-    }
-    let power = libm::pow(10.0, libm::floor(libm::log10(least)));
-    [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .map(|factor| factor * power)
-        .find(|&step| step >= least * (1.0 - 1e-9))
-        .unwrap_or(10.0 * power)
 }
 
 impl Chart {
@@ -302,13 +223,23 @@ impl Chart {
         layout: &Layout,
     ) -> Result<Vec<Rect>, ReportError> {
         let mut names = Vec::new();
-        for mark in self.marks.iter().filter(|mark| mark.at.0 <= layout.x_end) {
+        let ink = if self.marks.is_empty() { Vec::new() } else { self.ink(layout) };
+        for mark in self.marks.iter().filter(|mark| mark.at.0 <= layout.x.end) {
             let (x, y) = layout.place(mark.at);
             let diamond = |r: f64| [(x, y - r), (x + r, y), (x, y + r), (x - r, y)];
             brush.area(&diamond(12.0), PAPER, 1.0)?;
             brush.area(&diamond(9.0), INK, 1.0)?;
             let width = brush.face.width(&mark.label, TEXT);
-            let left = (x + 6.0).min(layout.right - width - 4.0);
+            let right = (x + 6.0).min(layout.right - width - 4.0);
+            // Below to the right, or to the left if fewer lines pass there.
+            let crossed = |left: &f64| {
+                let around = Rect { x: left - 4.0, y: y + 16.0, width: width + 8.0, height: 26.0 };
+                ink.iter().filter(|&&at| around.holds(at)).count()
+            };
+            let left = [right, (x - 6.0 - width).max(layout.left + 4.0)]
+                .into_iter()
+                .min_by_key(crossed)
+                .unwrap_or(right);
             let name = Rect { x: left - 4.0, y: y + 16.0, width: width + 8.0, height: 26.0 };
             let corner = (name.x + name.width, name.y + name.height);
             brush.rectangle((name.x, name.y), corner, PAPER, 0.8)?;
@@ -349,8 +280,10 @@ impl Chart {
         names: &[Rect],
     ) -> Result<(), ReportError> {
         let labels = self.curves.iter().map(|curve| &curve.label);
-        let labels: Vec<&String> =
-            labels.chain(self.bands.iter().map(|band| &band.label)).collect();
+        let labels: Vec<&String> = labels
+            .chain(self.bands.iter().map(|band| &band.label))
+            .filter(|it| !it.is_empty())
+            .collect();
         if labels.is_empty() {
             return Ok(());
         }
@@ -363,11 +296,11 @@ impl Chart {
         let mut y = place.y + 7.0 + LEGEND_ROW / 2.0;
         let (from, to) = (place.x + 12.0, place.x + 12.0 + LEGEND_SAMPLE);
         // A band belongs to the curve that runs in it, the first.
-        for (index, curve) in self.curves.iter().enumerate() {
+        for (index, curve) in self.curves.iter().filter(|it| !it.label.is_empty()).enumerate() {
             draw_curve(brush, &[(from, y), (to, y)], curve)?;
             brush.text(&curve.label, (to + 12.0, y + 7.0), Align::Left, TEXT, INK)?;
             y += LEGEND_ROW;
-            for band in self.bands.iter().filter(|_| index == 0) {
+            for band in self.bands.iter().filter(|it| index == 0 && !it.label.is_empty()) {
                 brush.rectangle((from, y - 9.0), (to, y + 9.0), band.color, 0.22)?;
                 brush.text(&band.label, (to + 12.0, y + 7.0), Align::Left, TEXT, INK)?;
                 y += LEGEND_ROW;
@@ -421,7 +354,7 @@ impl Chart {
             paths.push(band.points.iter().map(|&(x, _, high)| layout.place((x, high))).collect());
         }
         for flag in &self.flags {
-            paths.push(vec![layout.place((flag.x, 0.0)), layout.place((flag.x, layout.y_end))]);
+            paths.push(vec![layout.place((flag.x, 0.0)), layout.place((flag.x, layout.y.end))]);
         }
         let mut ink = Vec::new();
         for pair in paths.iter().flat_map(|path| path.windows(2)) {
@@ -515,22 +448,6 @@ fn dashes(path: &[(f64, f64)], on: f64, off: f64) -> Vec<Vec<(f64, f64)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ticks_are_round_numbers() {
-        let ticks = |end: f64| {
-            let axis = Axis::to("", end);
-            let ticks = axis.ticks(11);
-            ticks.iter().map(|&tick| axis.number(tick, &ticks)).collect::<Vec<_>>().join(" ")
-        };
-        assert_eq!(ticks(2.2), "0.0 0.2 0.4 0.6 0.8 1.0 1.2 1.4 1.6 1.8 2.0 2.2");
-        assert_eq!(ticks(1.0), "0.0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9 1.0");
-        assert_eq!(ticks(60.0), "0 10 20 30 40 50 60");
-        assert_eq!(ticks(16_000.0), "0 2,000 4,000 6,000 8,000 10,000 12,000 14,000 16,000");
-        assert_eq!(ticks(0.0), "0");
-        assert_eq!(thousands(-1_234_567.891, 1), "-1,234,567.9");
-        assert_eq!(Axis::percent("").ticks(6), [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]);
-    }
 
     #[test]
     fn dashes_cover_what_they_should() {

@@ -13,6 +13,8 @@ use crate::scenario::Scenario;
 pub(super) struct Facts {
     /// Nodes described.
     pub(super) nodes: usize,
+    /// Regions they are in.
+    pub(super) regions: usize,
     /// Loss averaged over all ordered pairs of nodes, 0 to 1.
     pub(super) loss: f64,
     /// Gossip fan-out.
@@ -37,6 +39,7 @@ impl Facts {
         let config = &scenario.config;
         Self {
             nodes: scenario.nodes.len(),
+            regions: scenario.network.regions.len(),
             loss: mean_loss(scenario),
             fanout: config.gossip_nodes,
             gossip: config.gossip_interval.as_secs_f64(),
@@ -88,10 +91,14 @@ impl Facts {
         if self.aligned { "timers in lockstep" } else { "timers at random phases" }
     }
 
-    /// `52 nodes, 0 % loss, 100 seeds, timers at random phases`.
+    /// `60 nodes in 3 regions, 0 % loss, 100 seeds, timers at random phases`.
     pub(super) fn setting(&self, seeds: usize) -> String {
+        let regions = match self.regions {
+            0 | 1 => String::new(),
+            several => format!(" in {}", counted(several, "region")),
+        };
         format!(
-            "{}, {} % loss, {}, {}",
+            "{}{regions}, {} % loss, {}, {}",
             counted(self.nodes, "node"),
             trimmed(100.0 * self.loss, 2),
             counted(seeds, "seed"),
@@ -103,7 +110,7 @@ impl Facts {
 /// `1 seed`, `10,000 nodes`.
 pub(super) fn counted(count: usize, thing: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
-    format!("{} {thing}{plural}", super::chart::thousands(number(count), 0))
+    format!("{} {thing}{plural}", super::axis::thousands(number(count), 0))
 }
 
 /// A number without trailing zeros.

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use super::chart::{group_digits, thousands};
+use super::axis::{group_digits, thousands};
 use super::facts::{Facts, counted, portable, portable_place, trimmed};
 use super::figures::Figure;
 use super::stats::{number, reached, seconds};
@@ -97,6 +97,16 @@ pub(super) fn page(
     page.0
 }
 
+/// Text without the line breaks of the file it was written in; empty lines still divide paragraphs.
+fn unwrapped(text: &str) -> String {
+    let paragraphs: Vec<String> = text
+        .trim()
+        .split("\n\n")
+        .map(|paragraph| paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" "))
+        .collect();
+    paragraphs.join("\n\n")
+}
+
 fn header(
     page: &mut Page,
     scenario: &Scenario,
@@ -106,7 +116,7 @@ fn header(
 ) {
     let heading = if scenario.title.is_empty() { &scenario.name } else { &scenario.title };
     page.element("h1", heading);
-    page.element("p class=\"lead\"", scenario.description.trim());
+    page.element("p class=\"lead\"", &unwrapped(&scenario.description));
     let (class, verdict) = match (outcome.expects.len(), outcome.met) {
         (0, _) => ("verdict none", "This scenario expects nothing; it only measures.".to_owned()),
         (count, true) => ("verdict pass", format!("PASS: {} met", counted(count, "expectation"))),
@@ -217,15 +227,11 @@ fn event_numbers(page: &mut Page, outcome: &Outcome, facts: &Facts) {
     let nodes = number(facts.nodes);
     if facts.gossips() && facts.nodes > 1 {
         let serf = facts.serf(nodes);
-        let model = |push: analytic::RandomPhase| {
-            [push.time_of(0.5), push.time_of(0.95), push.time_of(0.99), push.time_of_all()]
-                .map(Some)
-        };
         let push = facts.push(nodes);
-        rows.push(times("law of random phases".into(), model(push)));
+        rows.push(times("law of random phases".into(), push.milestones().map(Some)));
         if facts.probe > 0.0 {
-            let probes = push.with_probes(facts.probe);
-            rows.push(times("the same, riding on probes too".into(), model(probes)));
+            let probes = push.with_probes(facts.probe).milestones().map(Some);
+            rows.push(times("the same, riding on probes too".into(), probes));
         }
         let points = [0.5, 0.95, 0.99].map(|p| Some(serf.time_of(p)));
         let row = [points[0], points[1], points[2], Some(serf.time_of_all())];
@@ -273,10 +279,12 @@ fn departure_numbers(page: &mut Page, outcome: &Outcome, facts: &Facts) {
         row.extend(times);
         rows.push(row);
     }
-    if outcome.departures.iter().any(|it| it.kind == "crash") && facts.probe > 0.0 {
+    if outcome.departures.iter().any(|it| it.kind == "crash") && facts.probe > 0.0 && !facts.aligned
+    {
         let floor = facts.floor(number(facts.nodes)).time_of(0.5);
         let floor = figure(Some(floor), 2, " s");
-        let row = ["floor of the median", "crash", "–", "–", &floor, "–"];
+        let name = format!("floor of the median with {} up", counted(facts.nodes, "node"));
+        let row = [name.as_str(), "crash", "–", "–", &floor, "–"];
         rows.push(row.map(str::to_owned).to_vec());
     }
     let head =

@@ -3,8 +3,10 @@
 //! Everything is a function of scenario, results and outcome: no clock, no path of this machine, no font of this
 //! machine, so that two runs of the same thing give the same bytes.
 
+mod axis;
 mod canvas;
 mod chart;
+mod departures;
 mod facts;
 mod figures;
 mod flags;
@@ -13,6 +15,7 @@ mod stats;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod timeline;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -92,7 +95,8 @@ fn put(out: &Path, name: &str, content: &[u8]) -> Result<PathBuf, ReportError> {
 }
 
 fn remove_stale(out: &Path, files: &[(String, Vec<u8>)]) -> Result<(), ReportError> {
-    const STEMS: [&str; 5] = ["convergence", "dissemination", "detection", "bytes", "view"];
+    const STEMS: [&str; 6] =
+        ["convergence", "formation", "dissemination", "detection", "bytes", "view"];
     let failed = |source| ReportError::Write { path: out.to_path_buf(), source };
     for entry in fs::read_dir(out).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();

@@ -206,20 +206,8 @@ fn model(facts: &Facts) -> Option<Model> {
     let short = |value: f64| libm::round(value * 1e6) / 1e6;
     Some(Model {
         serf_simulator: [0.5, 0.95, 0.99].map(|p| short(serf.time_of(p))),
-        random_phases: [
-            push.time_of(0.5),
-            push.time_of(0.95),
-            push.time_of(0.99),
-            push.time_of_all(),
-        ]
-        .map(short),
-        random_phases_with_probes: [
-            probes.time_of(0.5),
-            probes.time_of(0.95),
-            probes.time_of(0.99),
-            probes.time_of_all(),
-        ]
-        .map(short),
+        random_phases: push.milestones().map(short),
+        random_phases_with_probes: probes.milestones().map(short),
         transmit_limit: limit,
         expected_misses: short(analytic::expected_misses(nodes, limit, facts.loss)),
         push_pull_period_s: analytic::push_pull_period(facts.push_pull, nodes),

@@ -11,8 +11,8 @@ use crate::analytic::{DetectionFloor, RandomPhase};
 use crate::metrics::{ConvergencePoint, Departure, EventSpread, FalseFailure, Totals, Verdict};
 use crate::outcome::Timing;
 use crate::scenario::{
-    Expect, ExpectKind, Fault, FaultKind, Latency, Link, Nanos, Network, NodeSpec, Start, Work,
-    WorkKind,
+    Expect, ExpectKind, Fault, FaultKind, JoinPlan, Latency, Link, Nanos, Network, NodeSpec, Start,
+    Work, WorkKind,
 };
 
 const SECOND: Nanos = 1_000_000_000;
@@ -161,6 +161,12 @@ fn event_work(at: f64, name: &str) -> Work {
     Work { at: nanos(at), line: 1, kind }
 }
 
+fn cold(nodes: u32, stagger: Nanos) -> Start {
+    let boot = (0..nodes).map(|node| stagger * u64::from(node) / u64::from(nodes)).collect();
+    let join = JoinPlan::Discovered { limit: 5 };
+    Start::Cold { boot, join_after: SECOND / 5, join, retry: SECOND }
+}
+
 /// A whole run: cold start, event, crash, return, leave.
 fn demo(name: &str, nodes: u32, seeds: u64, loss: f64) -> (Scenario, Vec<SeedResult>) {
     let mut scenario = scenario(name, nodes, u32::try_from(nanos(loss) / 1_000).unwrap());
@@ -168,6 +174,7 @@ fn demo(name: &str, nodes: u32, seeds: u64, loss: f64) -> (Scenario, Vec<SeedRes
         fault(20.0, FaultKind::Crash { nodes: vec![2] }),
         fault(40.0, FaultKind::Restart { nodes: vec![2], keep_state: false }),
     ];
+    scenario.start = cold(nodes, 0);
     let leave_work = WorkKind::Leave { nodes: vec![4], exit_after: 0 };
     scenario.workload =
         vec![event_work(15.0, "deploy"), Work { at: 50 * SECOND, line: 1, kind: leave_work }];
@@ -211,11 +218,11 @@ fn demo_seed(seed: u64, nodes: u32, loss: f64) -> SeedResult {
         let burst = if (15.0..15.9).contains(&at) { 900.0 } else { 0.0 };
         let joining = 1_500.0 * libm::exp(-at / 2.0);
         result.bytes_per_node.push(130.0 + burst + joining + 25.0 * noise.next());
-        let mut share: f64 = 1.0 / (1.0 + 30.0 * libm::exp(-3.0 * at));
+        let mut share: f64 = (1.02 / (1.0 + 30.0 * libm::exp(-3.0 * at))).min(1.0);
         if (40.0..42.0).contains(&at) {
             share = 0.965 + 0.02 * noise.next();
         }
-        result.convergence.push(ConvergencePoint { at: nanos(at), share });
+        result.convergence.push(ConvergencePoint { at: nanos(at), share, live: u64::from(nodes) });
     }
     result.converged_at = Some(nanos(3.0 + noise.next()));
     let late = result.departures[0].delays.last().copied().unwrap_or(0) > 12 * SECOND;
@@ -338,7 +345,7 @@ fn same_input_same_bytes() {
     let (first, second) = (Folder::new("first"), Folder::new("second"));
     let one = write(&scenario, &results, &outcome, &first.0).unwrap();
     let two = write(&scenario, &results, &timed, &second.0).unwrap();
-    assert_eq!(one.len(), 12);
+    assert_eq!(one.len(), 14);
     for (one, two) in one.iter().zip(&two) {
         assert_eq!(one.file_name(), two.file_name());
         assert_eq!(fs::read(one).unwrap(), fs::read(two).unwrap(), "{}", one.display());
@@ -403,7 +410,7 @@ fn edge_cases_do_not_panic() {
         result.events = vec![EventSpread { delays, audience, ..spread("e", 2, 0.0, noise) }];
         result.departures = vec![crash("host1", 1.0, 0, noise), leave("host1", 1.0, 0, noise)];
         result.bytes_per_node = vec![0.0];
-        result.convergence = vec![ConvergencePoint { at: 0, share: 0.0 }];
+        result.convergence = vec![ConvergencePoint { at: 0, share: 0.0, live: 2 }];
         well_formed(&render(&scenario(name, audience, 1_000_000), &[result.clone()]));
         result.departures = vec![crash("host1", 1.0, 1, noise)];
         well_formed(&render(&scenario(name, audience, 0), &[result]));
@@ -466,30 +473,61 @@ fn stale_pictures_go_and_other_files_stay() {
     assert!(!there("convergence-old.png") && there("my.png") && there("notes.txt"));
 }
 
-/// Draws reports to look at: `cargo test -p uwasa-sim report_demo -- --ignored`.
 #[test]
-#[ignore = "writes pictures for people"]
-fn report_demo() {
-    let base = Path::new("/tmp/report-demo");
-    let mut runs = vec![
-        demo("52-nodes", 52, 100, 0.0),
-        demo("1000-nodes", 1_000, 50, 0.25),
-        demo("10000-nodes", 10_000, 100, 0.0),
-        demo("5-nodes-one-seed", 5, 1, 0.1),
-    ];
-    let (mut halt, mut results) = demo("10-nodes-halt", 10, 10, 0.0);
-    halt.faults.clear();
-    for node in 0..10_u32 {
-        halt.faults
-            .push(fault(2.0 + 2.5 * f64::from(node), FaultKind::Crash { nodes: vec![node] }));
+fn formation_is_drawn_for_cold_starts_only() {
+    let (mut scenario, mut results) = demo("forms", 10, 5, 0.0);
+    let page = render(&scenario, &results);
+    assert!(page.contains("Every node boots at 0 s and joins others 0.2 s after its boot."));
+    assert!(
+        page.contains(
+            "every pair at 2.50 s (medians of 5 runs; 95th percentile of every pair 2.50 s)"
+        ),
+        "{page}"
+    );
+    assert!(!page.contains("first boot"));
+
+    scenario.start = cold(10, 2 * SECOND);
+    results.truncate(1);
+    for point in results[0].convergence.iter_mut().filter(|point| point.at < SECOND) {
+        (point.live, point.share) = (1, 1.0);
     }
+    let page = render(&scenario, &results);
+    for part in ["first boot", "last boot", "nodes that have booted", "the last at 1.8 s"] {
+        assert!(page.contains(part), "the page lacks {part}");
+    }
+    assert!(page.contains("Where the line is interrupted, fewer than two nodes are up."));
+
+    for point in &mut results[0].convergence {
+        point.share = point.share.min(0.9);
+    }
+    assert!(render(&scenario, &results).contains("In no run did every node see every other."));
+    scenario.start = Start::Warm;
+    assert!(!render(&scenario, &results).contains("How the cluster forms"));
+}
+
+#[test]
+fn bytes_are_logarithmic_when_a_rush_dwarfs_the_rest() {
+    let (scenario, mut results) = demo("rush", 10, 3, 0.0);
+    let logarithmic = "(logarithmic axis)";
+    assert!(!render(&scenario, &results).contains(logarithmic));
     for result in &mut results {
-        let noise = &mut Noise(result.seed);
-        let crashes = (0..10).map(|node| crash(&format!("host{node}"), 5.0, 9, noise));
-        result.departures.extend(crashes.collect::<Vec<_>>());
+        result.bytes_per_node[0] = 50_000.0;
+        result.bytes_per_node[60] = 0.0;
     }
-    runs.push((halt, results));
-    for (scenario, results) in &runs {
-        write(scenario, results, &judge(scenario, results), &base.join(&scenario.name)).unwrap();
+    let page = render(&scenario, &results);
+    assert!(page.contains(logarithmic));
+    assert!(page.contains("The highest median is 100,000 bytes per second, at 0.25 s."));
+    assert!(page.contains("silence too, is drawn at that number."));
+}
+
+#[test]
+fn the_floor_is_explained_where_it_holds() {
+    let (scenario, mut results) = demo("floor", 52, 3, 0.0);
+    let formula = "0.69 T + T + shortest suspicion = 0.69 s + 1.00 s + 6.86 s = 8.55 s";
+    assert!(render(&scenario, &results).contains(formula));
+    // Crashes in a shrinking cluster have no floor in common.
+    for result in &mut results {
+        result.departures.push(crash("host9", 30.0, 20, &mut Noise(1)));
     }
+    assert!(!render(&scenario, &results).contains("floor of the median after"));
 }

@@ -65,7 +65,7 @@ pub enum Delivered {
     Accepted(SocketAddr),
     /// The dial succeeded.
     Connected,
-    /// Bytes; give the buffer back with [`Streams::recycle`].
+    /// Bytes; give the buffer back with `Streams::recycle`.
     Data(Vec<u8>),
     /// The peer sends no more.
     Finished,

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use uwasa_sim::metrics::{EventSpread, SeedResult};
-use uwasa_sim::scenario::parse::load;
+use uwasa_sim::scenario::load;
 use uwasa_sim::world;
 
 fn summary(name: &str, seeds: &[u64]) -> String {

@@ -55,20 +55,20 @@ impl<'o> Writer<'o> {
     }
 
     /// Bytes as they are: headers and keys written out by hand.
-    #[inline]
+    #[inline(always)]
     pub fn literal(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
 
     /// Header of a map with `pairs` pairs, at most 15.
-    #[inline]
+    #[inline(always)]
     pub fn fixed_map(&mut self, pairs: u8) {
         debug_assert!(pairs < 16, "more pairs need a longer header");
         self.out.push(0x80 | pairs);
     }
 
     /// Start of a message: its type byte and the header of a map with `pairs` pairs, at most 15.
-    #[inline]
+    #[inline(always)]
     pub fn message(&mut self, kind: u8, pairs: u8) {
         debug_assert!(pairs < 16, "more pairs need a longer header");
         self.out.extend_from_slice(&[kind, 0x80 | pairs]);
@@ -87,7 +87,7 @@ impl<'o> Writer<'o> {
     }
 
     /// A non-negative integer in its shortest form.
-    #[inline]
+    #[inline(always)]
     pub fn unsigned(&mut self, value: u64) {
         match u8::try_from(value) {
             Ok(byte @ 0..0x80) => self.out.push(byte),
@@ -116,7 +116,7 @@ impl<'o> Writer<'o> {
     }
 
     /// Text.
-    #[inline]
+    #[inline(always)]
     pub fn text(&mut self, text: &str) {
         match u8::try_from(text.len()) {
             Ok(len @ 0..32) => self.out.push(0xa0 | len),
@@ -127,7 +127,7 @@ impl<'o> Writer<'o> {
     }
 
     /// A byte string, or nil for `None`.
-    #[inline]
+    #[inline(always)]
     pub fn bytes(&mut self, bytes: Option<&[u8]>) {
         let Some(bytes) = bytes else { return self.nil() };
         self.bytes_header(bytes.len());
@@ -135,7 +135,7 @@ impl<'o> Writer<'o> {
     }
 
     /// Header of a byte string of `len` bytes, which the caller appends.
-    #[inline]
+    #[inline(always)]
     pub fn bytes_header(&mut self, len: usize) {
         match (self.dialect, u8::try_from(len)) {
             (Dialect::Gossip, Ok(len @ 0..32)) => self.out.push(0xa0 | len),
@@ -162,6 +162,7 @@ impl<'o> Writer<'o> {
         }
     }
 
+    #[inline(never)]
     fn long_raw(&mut self, len: usize) {
         match u16::try_from(len) {
             Ok(len) => self.tagged(0xda, len.to_be_bytes()),
@@ -169,6 +170,7 @@ impl<'o> Writer<'o> {
         }
     }
 
+    #[inline(never)]
     fn bin(&mut self, len: usize) {
         match (u8::try_from(len), u16::try_from(len)) {
             (Ok(len), _) => self.out.extend_from_slice(&[0xc4, len]),
@@ -177,6 +179,7 @@ impl<'o> Writer<'o> {
         }
     }
 
+    #[inline(never)]
     fn wide_unsigned(&mut self, value: u64) {
         match (u16::try_from(value), u32::try_from(value)) {
             (Ok(value), _) => self.tagged(0xcd, value.to_be_bytes()),

@@ -1,0 +1,164 @@
+//! Memberlist's rules of dissemination in a hundred lines, written from the protocol's description alone: no core, no
+//! simulator, so that an error in either cannot hide in both.
+//!
+//! A member that has the update sends it to three distinct random others at each gossip tick, until it has sent it
+//! `4 * ceil(log10(n + 1))` times; every packet to every target counts once. With probes, one ping and its ack per
+//! member and second carry it too and count as well. Nothing is lost, nothing else is queued.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+
+const FANOUT: usize = 3;
+const INTERVAL: u64 = 200_000_000;
+const PROBE_INTERVAL: u64 = 1_000_000_000;
+/// One-way delay.
+const DELAY: u64 = 500_000;
+/// Nothing spreads by gossip after this: the slowest budget is used up in two seconds.
+const END: u64 = 3_000_000_000;
+
+/// When the members' ticks come, and what carries the update besides gossip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Model {
+    /// All ticks in the same instant, half an interval after the update was sent.
+    Lockstep,
+    /// Ticks at random phases.
+    RandomPhases,
+    /// Random phases, and probes that carry the update.
+    WithProbes,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Arrival { to: usize },
+    Gossip { node: usize },
+    Probe { node: usize },
+    Ping { from: usize, to: usize, carries: bool },
+}
+
+struct Rumour {
+    rng: ChaCha8Rng,
+    model: Model,
+    agenda: BinaryHeap<Reverse<(u64, Step)>>,
+    /// Transmissions each member still has; `None`: it does not know the update.
+    left: Vec<Option<u32>>,
+    delays: Vec<u64>,
+}
+
+/// Delays after sending at which the members of a cluster of `nodes` hear the update, ascending, the sender's own 0
+/// included; those that never hear it are missing.
+pub(crate) fn spread(model: Model, nodes: usize, seed: u64) -> Vec<u64> {
+    let mut rumour = Rumour {
+        rng: ChaCha8Rng::seed_from_u64(seed),
+        model,
+        agenda: BinaryHeap::new(),
+        left: vec![None; nodes],
+        delays: Vec::new(),
+    };
+    if model == Model::WithProbes {
+        for node in 0..nodes {
+            let phase = rumour.below(PROBE_INTERVAL);
+            rumour.plan(phase, Step::Probe { node });
+        }
+    }
+    rumour.hear(0, 0);
+    while let Some(Reverse((now, step))) = rumour.agenda.pop() {
+        match step {
+            Step::Arrival { to } => rumour.hear(now, to),
+            Step::Gossip { node } => rumour.gossip(now, node),
+            Step::Probe { node } => rumour.probe(now, node),
+            Step::Ping { from, to, carries } => {
+                // Answered before the rest of the packet is looked at.
+                if rumour.transmit(to) {
+                    rumour.deliver(now, from);
+                }
+                if carries {
+                    rumour.hear(now, to);
+                }
+            }
+        }
+    }
+    rumour.delays
+}
+
+/// Transmissions per member and update: `4 * ceil(log10(n + 1))`, four times the number of digits.
+fn budget(nodes: usize) -> u32 {
+    4 * (nodes.ilog10() + 1)
+}
+
+impl Rumour {
+    fn below(&mut self, bound: u64) -> u64 {
+        // The modulus favours small numbers by less than 2^-30.
+        self.rng.next_u64() % bound
+    }
+
+    fn plan(&mut self, at: u64, step: Step) {
+        if at < END {
+            self.agenda.push(Reverse((at, step)));
+        }
+    }
+
+    /// One packet; to a member that knows already it is spent for nothing.
+    fn deliver(&mut self, now: u64, to: usize) {
+        if self.left[to].is_none() {
+            self.plan(now + DELAY, Step::Arrival { to });
+        }
+    }
+
+    fn other(&mut self, node: usize) -> usize {
+        let others = self.left.len() - 1;
+        let drawn = usize::try_from(self.below(others as u64)).expect("an index");
+        if drawn < node { drawn } else { drawn + 1 }
+    }
+
+    fn hear(&mut self, now: u64, node: usize) {
+        if self.left[node].is_some() {
+            return;
+        }
+        self.delays.push(now);
+        self.left[node] = Some(budget(self.left.len()));
+        // A phase that is drawn now is as random as one that was fixed before.
+        let wait = match self.model {
+            Model::Lockstep => INTERVAL - (now + INTERVAL / 2) % INTERVAL,
+            Model::RandomPhases | Model::WithProbes => self.below(INTERVAL) + 1,
+        };
+        self.plan(now + wait, Step::Gossip { node });
+    }
+
+    /// Uses up one transmission, if there is one.
+    fn transmit(&mut self, node: usize) -> bool {
+        match &mut self.left[node] {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn gossip(&mut self, now: u64, node: usize) {
+        let mut targets = Vec::with_capacity(FANOUT);
+        while targets.len() < FANOUT.min(self.left.len() - 1) {
+            let target = self.other(node);
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        for to in targets {
+            if self.transmit(node) {
+                self.deliver(now, to);
+            }
+        }
+        if self.left[node] > Some(0) {
+            self.plan(now + INTERVAL, Step::Gossip { node });
+        }
+    }
+
+    fn probe(&mut self, now: u64, node: usize) {
+        let (to, carries) = (self.other(node), self.transmit(node));
+        self.plan(now + DELAY, Step::Ping { from: node, to, carries });
+        self.plan(now + PROBE_INTERVAL, Step::Probe { node });
+    }
+}
