@@ -149,7 +149,6 @@ pub(crate) struct Scratch {
     pub(crate) packer: Packer,
     pub(crate) message: Vec<u8>,
     pub(crate) user_state: Vec<u8>,
-    pub(crate) framed: Vec<u8>,
 }
 
 /// Effects of one `handle` call, in order, with one arena for their bytes. Owned by the caller and reused.
@@ -214,6 +213,16 @@ impl Outbox {
             StreamAction::Reset => Stored::Reset { id },
         };
         self.queue.push_back(stored);
+    }
+
+    /// Sends on a stream what `encode` appends, written where it is popped from: full states are large.
+    pub(crate) fn stream_send(&mut self, id: StreamId, encode: impl FnOnce(&mut Vec<u8>)) -> usize {
+        let start = self.arena.len();
+        encode(&mut self.arena);
+        let bytes = start..self.arena.len();
+        let len = bytes.len();
+        self.queue.push_back(Stored::Send { id, bytes });
+        len
     }
 
     pub(crate) fn event(&mut self, event: Event) {

@@ -91,6 +91,9 @@ impl Node {
         }
         let to = answer_address(&ping.source, from);
         turn.scratch.actions.push(Action::Send(Send::Ack { to, seq_no: ping.seq_no }));
+        // Pings never wait: the ack leaves before the rest of the packet is read, so it does not carry back to the
+        // pinger the very news that came with its ping, at the cost of the transmit budget.
+        self.carry_out(turn);
     }
 
     /// Whether a message addressed by name is for this node; no name means anyone.

@@ -17,24 +17,28 @@ use crate::wire::swim::{PushPull, PushPullNodes, encode_push_pull_header};
 const VERSIONS_MAX: usize = 64;
 
 impl Node {
-    /// Writes the own push/pull message into the message buffer: every record, then the Serf state.
-    pub(super) fn encode_state(&self, join: bool, turn: &mut Turn<'_>) {
-        turn.scratch.user_state.clear();
-        encode_user_state(&self.serf, &self.swim, turn.pool, &mut turn.scratch.user_state);
-        let message = &mut turn.scratch.message;
-        message.clear();
+    /// Appends the own push/pull message to `out`: every record, then the Serf state.
+    pub(super) fn encode_state(
+        &self,
+        join: bool,
+        pool: &Pool,
+        user_state: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) {
+        user_state.clear();
+        encode_user_state(&self.serf, &self.swim, pool, user_state);
         let count = |len: usize| u32::try_from(len).expect("capped far below 2^32");
         let header = PushPullHeader {
             nodes: count(self.swim.members_len()),
-            user_state_bytes: count(turn.scratch.user_state.len()),
+            user_state_bytes: count(user_state.len()),
             join,
         };
-        encode_push_pull_header(&header, message);
+        encode_push_pull_header(&header, out);
         for (_, member) in self.swim.members() {
-            let template = turn.pool.template(member.profile);
-            template.encode(member.incarnation, member.state as u8, message);
+            let template = pool.template(member.profile);
+            template.encode(member.incarnation, member.state as u8, out);
         }
-        message.extend_from_slice(&turn.scratch.user_state);
+        out.extend_from_slice(user_state);
     }
 
     /// Merges a remote state; false if its versions cannot live with ours.

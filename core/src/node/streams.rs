@@ -144,8 +144,7 @@ impl Node {
             }
             Role::PushPull | Role::Join => {
                 self.renew_deadline(id);
-                self.encode_state(role == Role::Join, turn);
-                self.send_message(id, true, turn);
+                self.send_state(id, true, role == Role::Join, turn);
             }
             Role::Inbound => {}
         }
@@ -163,16 +162,27 @@ impl Node {
     /// Wraps and sends what is in the message buffer.
     fn send_message(&mut self, id: StreamId, initiator: bool, turn: &mut Turn<'_>) {
         let rules = packet_rules(&self.config, &self.sealer);
-        let Scratch { message, framed, .. } = &mut *turn.scratch;
-        let bytes = if goes_plain(&rules, initiator) {
-            message
-        } else {
-            framed.clear();
-            encode_stream(message, &rules, initiator, &mut self.rng, framed);
-            framed
-        };
-        bump_by(&mut self.stats.stream_bytes_out, bytes.len());
-        turn.out.stream(id, &StreamAction::Send(bytes));
+        let message = &turn.scratch.message;
+        let sent = turn.out.stream_send(id, |out| {
+            encode_stream(message, &rules, initiator, &mut self.rng, out);
+        });
+        bump_by(&mut self.stats.stream_bytes_out, sent);
+    }
+
+    /// Sends the own state.
+    fn send_state(&mut self, id: StreamId, initiator: bool, join: bool, turn: &mut Turn<'_>) {
+        if goes_plain(&self.rules(), initiator) {
+            let user_state = &mut turn.scratch.user_state;
+            let sent = turn.out.stream_send(id, |out| {
+                self.encode_state(join, turn.pool, user_state, out);
+            });
+            bump_by(&mut self.stats.stream_bytes_out, sent);
+            return;
+        }
+        let Scratch { user_state, message, .. } = &mut *turn.scratch;
+        message.clear();
+        self.encode_state(join, turn.pool, user_state, message);
+        self.send_message(id, initiator, turn);
     }
 
     fn on_data(&mut self, id: StreamId, bytes: &[u8], turn: &mut Turn<'_>) {
@@ -300,8 +310,7 @@ impl Node {
         };
         // Answered before merging: a joining node does not find itself in the first reply.
         let join = state.header.join;
-        self.encode_state(join, turn);
-        self.send_message(id, false, turn);
+        self.send_state(id, false, join, turn);
         let merged = self.merge(join, &state, turn);
         self.push_pull_ended(false, join, merged, turn);
         true
