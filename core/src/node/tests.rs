@@ -1,6 +1,7 @@
 //! Nodes on a virtual wire with one millisecond of delay and no loss.
 
 mod hostile;
+mod traces;
 
 use core::net::SocketAddr;
 use core::time::Duration;
