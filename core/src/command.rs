@@ -52,7 +52,7 @@ pub enum Reply {
 /// A refused or failed request. State is unchanged unless a variant says otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum OpError {
-    /// No seed answered. State unchanged.
+    /// No seed answered, or none agreed to exchange state. State unchanged.
     #[error("no seed answered the join (0 of {tried})")]
     JoinFailed {
         /// How many were tried.
@@ -75,6 +75,9 @@ pub enum OpError {
         /// The limit that was broken.
         limit: usize,
     },
+    /// The event clock has run out of numbers: somebody forged absurd Lamport times. State unchanged.
+    #[error("the event clock has reached its limit; restart the cluster's nodes")]
+    LamportTimeExhausted,
     /// Metadata too large. State unchanged.
     #[error("metadata is {size} bytes, the limit is {limit} bytes")]
     MetaTooLarge {

@@ -110,6 +110,8 @@ pub struct Options {
     /// Slots of the user-event ring. 512.
     pub event_buffer: u32,
     /// Largest user event: name plus payload, and the encoded message. 512 bytes, at most 9,216.
+    ///
+    /// An event that does not fit one packet is delivered here and travels by push/pull only, as in Serf.
     pub user_event_bytes_max: usize,
     /// Most queued user events; the most transmitted are dropped first. 4,096.
     pub event_queue_max: usize,
@@ -117,7 +119,7 @@ pub struct Options {
     ///
     /// Names and profiles of former members count too, at twice and four times this number.
     pub members_max: usize,
-    /// Most streams open at once per direction; accepted ones beyond it are reset. 127.
+    /// Most streams that peers may hold open at once; further ones are reset. 1,024.
     pub streams_max: usize,
     /// Emit `Output::Trace`.
     pub trace: bool,
@@ -159,7 +161,7 @@ impl Options {
             user_event_bytes_max: 512,
             event_queue_max: 4_096,
             members_max: 1 << 17,
-            streams_max: 127,
+            streams_max: 1_024,
             trace: false,
         }
     }
@@ -200,6 +202,23 @@ impl Options {
     #[must_use]
     pub fn vsn(&self) -> Vsn {
         Vsn([1, PROTOCOL_VERSION_MAX, self.protocol_version, 2, 5, self.serf_protocol_version])
+    }
+
+    /// Bytes of a datagram that label and encryption take.
+    fn wrapping_bytes(&self) -> usize {
+        let label = if self.label.is_empty() { 0 } else { 2 + self.label.len() };
+        let seal = match (self.keyring.is_enabled(), self.protocol_version) {
+            (false, _) => 0,
+            (true, 1) => 45,
+            (true, _) => 29,
+        };
+        label + seal
+    }
+
+    /// Bytes that messages may take in one gossip datagram. Source: memberlist, room.
+    #[must_use]
+    pub fn gossip_room(&self) -> usize {
+        self.packet_bytes_max.saturating_sub(2 + self.wrapping_bytes())
     }
 
     /// Whether the allow-list admits a member at `addr`; an empty list admits all.
@@ -243,7 +262,7 @@ impl Options {
         range("gossip_nodes", self.gossip_nodes.into(), 0, 64, problems);
         range("event_buffer", self.event_buffer.into(), 1, 1 << 20, problems);
         range("event_queue_max", self.event_queue_max as u64, 1, 1 << 20, problems);
-        range("members_max", self.members_max as u64, 1, 1 << 24, problems);
+        range("members_max", self.members_max as u64, 1, 1 << 20, problems);
         range("streams_max", self.streams_max as u64, 1, 1 << 16, problems);
     }
 
@@ -289,11 +308,12 @@ impl Options {
     }
 
     fn check_sizes(&self, problems: &mut Problems) {
-        if !(PACKET_BYTES_MIN..=65_000).contains(&self.packet_bytes_max) {
+        let least = PACKET_BYTES_MIN + self.wrapping_bytes();
+        if !(least..=65_000).contains(&self.packet_bytes_max) {
             problems.add(
                 "packet_bytes_max",
                 self.packet_bytes_max,
-                format!("must be {PACKET_BYTES_MIN} to 65000 bytes"),
+                format!("must be {least} to 65000 bytes with this label and encryption"),
             );
         }
         if self.user_event_bytes_max > USER_EVENT_BYTES_CEILING {
@@ -386,7 +406,7 @@ impl Identity {
     /// # Errors
     /// [`IdentityError`] if the name is empty or longer than 255 bytes, the port is 0, or the address unspecified.
     pub fn new(name: &str, addr: SocketAddr) -> Result<Self, IdentityError> {
-        if name.is_empty() || name.len() > NAME_BYTES_MAX {
+        if name.is_empty() || name.len() > OWN_NAME_BYTES_MAX {
             return Err(IdentityError::Name { len: name.len() });
         }
         if addr.port() == 0 {
@@ -416,7 +436,7 @@ impl Identity {
     }
 }
 
-const NAME_BYTES_MAX: usize = 255;
+const OWN_NAME_BYTES_MAX: usize = 255;
 
 /// A refused identity.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]

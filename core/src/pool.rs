@@ -139,6 +139,13 @@ impl Pool {
         NodeId(index)
     }
 
+    /// Whether `profile` was interned.
+    #[must_use]
+    pub fn has_profile(&self, profile: &Profile) -> bool {
+        let hash = self.hasher.hash_one(profile);
+        self.by_profile.find(hash, |&index| self.profiles[index as usize] == *profile).is_some()
+    }
+
     /// The id of `profile`, interning it if new.
     pub fn intern_profile(&mut self, profile: Profile) -> ProfileId {
         let hash = self.hasher.hash_one(&profile);

@@ -38,6 +38,8 @@ pub enum DropReason {
     RelaysFull,
     /// User event older than the buffer or the minimum time.
     EventTooOld,
+    /// The event buffer is full, or too many events share one Lamport time.
+    EventsFull,
     /// Lamport time beyond any sane value.
     LamportTime,
     /// Serf message of a type this layer does not handle.
@@ -67,6 +69,7 @@ impl DropReason {
         (Self::StreamsFull, "streams_full"),
         (Self::RelaysFull, "relays_full"),
         (Self::EventTooOld, "event_too_old"),
+        (Self::EventsFull, "events_full"),
         (Self::LamportTime, "lamport_time"),
         (Self::SerfMessageType, "serf_message_type"),
     ];

@@ -59,6 +59,13 @@ impl Timers {
         best
     }
 
+    /// When a fixed timer is due.
+    #[cfg(test)]
+    pub(crate) fn next_of(&self, kind: TimerKind) -> Option<(Instant, TimerKind)> {
+        let at = self.fixed[Self::slot(kind)];
+        (at != Instant::MAX).then_some((at, kind))
+    }
+
     /// Sets a fixed timer, replacing its earlier setting.
     pub(crate) fn set(&mut self, kind: TimerKind, at: Instant) {
         self.fixed[Self::slot(kind)] = at;
@@ -79,7 +86,7 @@ impl Timers {
         self.keyed.insert((at, kind));
     }
 
-    /// Removes a keyed timer; no effect if it already fired.
+    /// Removes a keyed timer; no effect if it already fired, or for a fixed one.
     pub(crate) fn cancel(&mut self, at: Instant, kind: TimerKind) {
         self.keyed.remove(&(at, kind));
     }

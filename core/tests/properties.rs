@@ -196,6 +196,10 @@ proptest! {
         packer.push(|out| { out.push(MessageType::User as u8); out.extend_from_slice(&body); });
         let mut packet = packer.seal(&setup.rules(), false, &mut Rng::from_seed([1; 32])).to_vec();
         let bit = flip.index(packet.len() * 8);
+        // The protocol does not authenticate the version byte: 0 and 1 differ only in padding, so changing one into the
+        // other may leave a message with a few bytes more or less.
+        let version_at = if setup.label.is_empty() { 0 } else { 2 + setup.label.len() };
+        prop_assume!(bit != version_at * 8);
         packet[bit / 8] ^= 1 << (bit % 8);
         prop_assert_eq!(unpack_all(&packet, &setup.rules()), (vec![], 1));
     }

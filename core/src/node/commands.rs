@@ -44,21 +44,19 @@ impl Node {
                     swim.set_meta(meta, &mut cx);
                     Ok(Reply::MetaSet)
                 };
+                self.carry_out(turn);
                 turn.out.done(op, result);
             }
             Command::UserEvent { name, payload, coalesce } => {
-                let sent =
-                    self.serf.events.send(name, payload, coalesce, &self.config, &mut self.stats);
-                turn.out.done(
-                    op,
-                    sent.as_ref().map_or_else(
-                        |&error| Err(error),
-                        |event| Ok(Reply::EventSent { ltime: event.ltime }),
-                    ),
-                );
-                if let Ok(event) = sent {
+                let (config, stats) = (&self.config, &mut self.stats);
+                let sent = self.serf.events.send(name, payload, coalesce, config, stats);
+                let result = sent.map(|event| {
+                    let ltime = event.ltime;
                     self.deliver(event, EventPath::Local, turn);
-                }
+                    self.carry_out(turn);
+                    Reply::EventSent { ltime }
+                });
+                turn.out.done(op, result);
             }
         }
     }
@@ -89,6 +87,11 @@ impl Node {
 
     fn try_next_seed(&mut self, turn: &mut Turn<'_>) {
         while let Some(join) = self.joins.0.front_mut() {
+            if self.swim.has_left() {
+                turn.out.done(join.op, Err(OpError::NotAlive));
+                self.joins.0.pop_front();
+                continue;
+            }
             if let Some(seed) = join.seeds.pop_front() {
                 join.tried += 1;
                 self.dial_join(seed, turn);

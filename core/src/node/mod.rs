@@ -219,6 +219,8 @@ impl Node {
 
     fn on_timeout(&mut self, turn: &mut Turn<'_>) {
         while let Some((due, kind)) = self.timers.next().filter(|(due, _)| *due <= self.now) {
+            // Fixed timers are set anew by whoever handles them; a keyed one is spent, whatever its handler does.
+            self.timers.cancel(due, kind);
             match kind {
                 TimerKind::Stream(id) => self.on_stream_timeout(id, turn),
                 TimerKind::Gossip if !self.has_broadcasts() => {

@@ -14,10 +14,10 @@ use crate::trace::{Cause, EventPath};
 use crate::wire::msgpack::DecodeError;
 use crate::wire::{serf, swim};
 
-/// Longest member name kept, in bytes. Serf allows 128; the wire has no limit.
-const NAME_BYTES_MAX: usize = 1_024;
+/// Longest name of a peer that is kept or passed on, in bytes. The wire has no limit.
+const NAME_BYTES_KEPT_MAX: usize = 1_024;
 /// Largest metadata kept, in bytes. Senders keep to 512; receivers of the reference accept more.
-const META_BYTES_KEPT_MAX: usize = 16_384;
+const META_BYTES_KEPT_MAX: usize = 1_024;
 
 impl Node {
     pub(super) fn on_datagram(&mut self, from: SocketAddr, bytes: &[u8], turn: &mut Turn<'_>) {
@@ -107,11 +107,16 @@ impl Node {
         request: &IndirectPing<'_>,
         turn: &mut Turn<'_>,
     ) {
-        let Some(target) = request.target.and_then(WireAddr::from_wire) else {
+        // The name goes out again in a ping, which must fit a packet.
+        let target = request
+            .target
+            .and_then(WireAddr::from_wire)
+            .filter(|_| request.node.len() <= NAME_BYTES_KEPT_MAX);
+        let Some(target) = target else {
             self.stats.drop(DropReason::Invalid);
             return;
         };
-        let port = if request.port == 0 { self.swim.bind_port() } else { request.port };
+        let port = self.swim.fix_port(request.port, &self.config);
         let request = RelayRequest {
             asker: answer_address(&request.source, from),
             seq_no: request.seq_no,
@@ -154,7 +159,7 @@ impl Node {
         let vsn = Vsn(entry.vsn?.try_into().ok()?);
         let versions_sane = vsn.protocol_min() > 0 && vsn.protocol_min() <= vsn.protocol_max();
         let meta = entry.meta.unwrap_or_default();
-        let name_sane = (1..=NAME_BYTES_MAX).contains(&entry.name.len());
+        let name_sane = (1..=NAME_BYTES_KEPT_MAX).contains(&entry.name.len());
         (versions_sane && name_sane && meta.len() <= META_BYTES_KEPT_MAX).then_some(AliveClaim {
             name: entry.name,
             incarnation: entry.incarnation,
@@ -174,6 +179,11 @@ impl Node {
         turn: &mut Turn<'_>,
     ) {
         let Some(node) = turn.pool.find(node) else { return };
+        if from.len() > NAME_BYTES_KEPT_MAX {
+            // It would be kept in a broadcast that fits no packet.
+            self.stats.drop(DropReason::Invalid);
+            return;
+        }
         let from = Name::new(turn.pool, from);
         let cause = Cause::Gossip { from: from.id() };
         let (swim, mut cx) = self.swim(turn);

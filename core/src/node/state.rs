@@ -133,10 +133,9 @@ impl Node {
             return;
         };
         let clocks = state.clocks;
-        let seen = |next: u64| next.saturating_sub(1);
         let sane = self.serf.events.witness_next(clocks.event)
-            & self.serf.member_clock.witness(seen(clocks.member))
-            & self.serf.query_clock.witness(seen(clocks.query));
+            & self.serf.member_clock.witness_next(clocks.member)
+            & self.serf.query_clock.witness_next(clocks.query);
         if !sane {
             self.stats.drop(DropReason::LamportTime);
             return;

@@ -1,7 +1,7 @@
 //! Stream sessions: stream pings, push/pull both ways, user messages.
 //!
-//! A stream carries one request and at most one reply. After `Finish` a session is forgotten here; the driver closes
-//! the stream when the peer finishes too.
+//! A stream carries one request and at most one reply. A stream that we dialed is forgotten with our `Finish`; one that a
+//! peer opened is kept until the peer has finished too, or its deadline, so that pending replies stay bounded.
 
 use core::net::SocketAddr;
 use std::collections::BTreeMap;
@@ -27,7 +27,14 @@ enum Role {
     Join,
     /// A peer opened it.
     Inbound,
+    /// A peer opened it and has its reply, but has not finished yet.
+    Closing { push_pull: bool },
 }
+
+/// Push/pulls that are answered at once; a further one is closed without a reply. Source: memberlist, limits.
+const PUSH_PULLS_MAX: usize = 127;
+/// Bytes of incomplete messages kept over all streams that peers opened.
+const BUFFERED_BYTES_MAX: usize = 256 * 1_024 * 1_024;
 
 #[derive(Debug)]
 struct Session {
@@ -41,12 +48,21 @@ struct Session {
 pub(super) struct Streams {
     sessions: BTreeMap<StreamId, Session>,
     dialed: u64,
+    /// Bytes in the readers of all sessions.
+    buffered: usize,
 }
 
 impl Streams {
     /// Sessions that peers opened.
     fn inbound_len(&self) -> usize {
-        self.sessions.values().filter(|session| session.role == Role::Inbound).count()
+        let opened = |role| matches!(role, Role::Inbound | Role::Closing { .. });
+        self.sessions.values().filter(|session| opened(session.role)).count()
+    }
+
+    /// Push/pulls that were answered and are not over.
+    fn push_pulls_len(&self) -> usize {
+        let closing = Role::Closing { push_pull: true };
+        self.sessions.values().filter(|session| session.role == closing).count()
     }
 }
 
@@ -89,6 +105,7 @@ impl Node {
     fn close(&mut self, id: StreamId) -> Option<Role> {
         let session = self.streams.sessions.remove(&id)?;
         self.timers.cancel(session.deadline, TimerKind::Stream(id));
+        self.streams.buffered -= session.reader.buffered();
         Some(session.role)
     }
 
@@ -101,7 +118,9 @@ impl Node {
                 self.on_data(id, bytes, turn);
             }
             StreamInput::Finished => {
-                if let Some(role) = self.close(id) {
+                let Some(role) = self.close(id) else { return };
+                if !matches!(role, Role::Closing { .. }) {
+                    // It ended before its message was complete.
                     turn.out.stream(id, &StreamAction::Reset);
                     self.on_session_failed(role, turn);
                 }
@@ -123,7 +142,8 @@ impl Node {
     }
 
     fn on_accepted(&mut self, id: StreamId, turn: &mut Turn<'_>) {
-        if self.streams.inbound_len() >= self.config.streams_max {
+        let known = self.streams.sessions.contains_key(&id);
+        if known || self.streams.inbound_len() >= self.config.streams_max {
             self.stats.drop(DropReason::StreamsFull);
             turn.out.stream(id, &StreamAction::Reset);
             return;
@@ -146,7 +166,7 @@ impl Node {
                 self.renew_deadline(id);
                 self.send_state(id, true, role == Role::Join, turn);
             }
-            Role::Inbound => {}
+            Role::Inbound | Role::Closing { .. } => {}
         }
     }
 
@@ -187,8 +207,20 @@ impl Node {
 
     fn on_data(&mut self, id: StreamId, bytes: &[u8], turn: &mut Turn<'_>) {
         let Some(session) = self.streams.sessions.get_mut(&id) else { return };
+        if matches!(session.role, Role::Closing { .. }) {
+            // Bytes after the message are ignored.
+            return;
+        }
         let rules = packet_rules(&self.config, &self.sealer);
-        match session.reader.push(bytes, &rules) {
+        let before = session.reader.buffered();
+        let read = session.reader.push(bytes, &rules);
+        self.streams.buffered += session.reader.buffered();
+        self.streams.buffered -= before;
+        match read {
+            Ok(None) if self.streams.buffered > BUFFERED_BYTES_MAX => {
+                let error = StreamError { reason: DropReason::StreamsFull, reply: None };
+                self.on_stream_error(id, error, turn);
+            }
             Ok(None) => {}
             Ok(Some(message)) => self.on_stream_message(id, &message, turn),
             Err(error) => self.on_stream_error(id, error, turn),
@@ -212,7 +244,12 @@ impl Node {
 
     fn on_stream_message(&mut self, id: StreamId, message: &StreamMessage, turn: &mut Turn<'_>) {
         let Some(role) = self.close(id) else { return };
+        let crowded = self.streams.push_pulls_len() >= PUSH_PULLS_MAX;
         let accepted = match (role, message.kind()) {
+            (Role::Inbound, MessageType::PushPull) if crowded => {
+                self.stats.drop(DropReason::StreamsFull);
+                false
+            }
             (Role::Inbound, MessageType::Ping) => self.on_stream_ping(id, message.body(), turn),
             (Role::Inbound, MessageType::PushPull) => {
                 self.on_push_pull_request(id, message.body(), turn)
@@ -224,24 +261,40 @@ impl Node {
             (Role::PushPull | Role::Join, MessageType::PushPull) => {
                 self.on_push_pull_reply(role == Role::Join, message.body(), turn)
             }
-            _ => false,
+            (Role::PushPull | Role::Join, _) => {
+                // An error reply, mostly: the peer cannot read us, or refuses us.
+                self.push_pull_ended(true, role == Role::Join, false, turn);
+                false
+            }
+            (Role::Ping { .. } | Role::Inbound | Role::Closing { .. }, _) => {
+                self.stats.drop(DropReason::MessageType);
+                false
+            }
         };
+        // What the message changed is told before the stream ends or a join is reported done.
+        self.carry_out(turn);
         if accepted {
             turn.out.stream(id, &StreamAction::Finish);
+            if role == Role::Inbound {
+                let push_pull = message.kind() == MessageType::PushPull;
+                let deadline = self.now + self.config.tcp_timeout;
+                let reader = StreamReader::inbound();
+                self.open(id, Session { role: Role::Closing { push_pull }, reader, deadline });
+            }
         } else {
             turn.out.stream(id, &StreamAction::Reset);
         }
         match role {
             Role::Join => self.on_seed_done(accepted, turn),
             Role::PushPull => self.rearm_push_pull(turn),
-            Role::Ping { .. } | Role::Inbound => {}
+            Role::Ping { .. } | Role::Inbound | Role::Closing { .. } => {}
         }
     }
 
     fn on_session_failed(&mut self, role: Role, turn: &mut Turn<'_>) {
         match role {
             // The probe's own window decides about the member.
-            Role::Ping { .. } | Role::Inbound => {}
+            Role::Ping { .. } | Role::Inbound | Role::Closing { .. } => {}
             Role::PushPull => {
                 self.push_pull_ended(true, false, false, turn);
                 self.rearm_push_pull(turn);
@@ -292,11 +345,10 @@ impl Node {
     }
 
     fn on_stream_user(&mut self, body: &[u8], turn: &mut Turn<'_>) -> bool {
-        let Ok((header, bytes)) = swim::decode_user_header(body) else {
+        let Ok((_, message)) = swim::decode_user_header(body) else {
             self.stats.drop(DropReason::Decode);
             return false;
         };
-        let message = bytes.get(..header.user_bytes as usize).unwrap_or(bytes);
         if !message.is_empty() {
             self.on_user_message(message, turn);
         }

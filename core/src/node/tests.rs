@@ -43,7 +43,16 @@ struct Wire {
     events: Vec<(usize, Event)>,
     done: Vec<(usize, OpId, Result<Reply, OpError>)>,
     traces: Vec<(usize, Trace)>,
+    /// Events and answers in the order they came out.
+    order: Vec<Told>,
     datagrams: u64,
+}
+
+/// What an application was told, and by whom.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Event(usize, Event),
+    Done(usize),
 }
 
 fn addr(node: usize) -> SocketAddr {
@@ -66,6 +75,7 @@ impl Wire {
             events: Vec::new(),
             done: Vec::new(),
             traces: Vec::new(),
+            order: Vec::new(),
             datagrams: 0,
         };
         for index in 0..nodes {
@@ -125,8 +135,14 @@ impl Wire {
                     }
                 }
                 Output::Stream { id, action } => self.stream(from, id, &action),
-                Output::Event(event) => self.events.push((from, event)),
-                Output::Done { op, result } => self.done.push((from, op, result)),
+                Output::Event(event) => {
+                    self.order.push(Told::Event(from, event.clone()));
+                    self.events.push((from, event));
+                }
+                Output::Done { op, result } => {
+                    self.order.push(Told::Done(from));
+                    self.done.push((from, op, result));
+                }
                 Output::Trace(trace) => self.traces.push((from, trace)),
             }
         }
@@ -309,6 +325,98 @@ fn a_leave_is_not_a_failure() {
     assert!(wire.everybody_sees(5, MemberState::Left));
     let failed = |(_, event): &(usize, Event)| matches!(event, Event::MemberFailed(_));
     assert!(!wire.events.iter().any(failed));
+}
+
+#[test]
+fn a_node_that_left_goes_on_answering() {
+    let mut wire = cluster(Options::lan(), 4);
+    wire.command(3, Command::Leave);
+    // Longer than dead and left records are kept.
+    wire.run(seconds(180));
+    assert_eq!(wire.sees(3, 3), Some(MemberState::Left), "it still knows itself");
+    assert!(wire.sees(0, 3).is_none(), "the others have forgotten it");
+    let before = wire.datagrams;
+    let mut bytes = Vec::new();
+    let ping = crate::msg::swim::Ping { seq_no: 1, node: "n3", ..Default::default() };
+    crate::wire::swim::encode_ping(&ping, &mut bytes);
+    wire.input(3, Input::Datagram { from: addr(0), bytes: &bytes });
+    assert_eq!(wire.datagrams, before + 1);
+}
+
+#[test]
+fn joins_under_way_end_with_a_leave() {
+    let mut wire = Wire::new(Options::lan(), 1);
+    let nobody = SocketAddr::from(([10, 0, 0, 77], 7946));
+    wire.command(0, Command::Join { seeds: vec![nobody, nobody], replay_events: true });
+    wire.command(0, Command::Leave);
+    wire.run(seconds(30));
+    let results: Vec<_> = wire.done.iter().map(|(_, _, result)| *result).collect();
+    assert_eq!(results, [Ok(Reply::Left), Err(OpError::NotAlive)]);
+}
+
+#[test]
+fn members_are_reported_before_the_join_that_found_them() {
+    let mut wire = Wire::new(Options::lan(), 2);
+    wire.join(1, &[0]);
+    while wire.done.is_empty() {
+        let next = wire.in_flight.first_key_value().map(|(&(at, _), _)| at);
+        wire.now = next.expect("the join is under way");
+        let (_, (to, delivery)) = wire.in_flight.pop_first().expect("looked at it");
+        wire.hand_over(to, delivery);
+    }
+    let other = wire.pool.find("n0").expect("known");
+    assert!(
+        wire.order.iter().position(|what| *what == Told::Event(1, Event::MemberJoin(other)))
+            < wire.order.iter().position(|what| *what == Told::Done(1))
+    );
+}
+
+#[test]
+fn a_full_pool_still_lets_known_members_refute() {
+    let mut wire = Wire::new(Options { members_max: 3, ..Options::lan() }, 3);
+    for index in 1..3 {
+        wire.join(index, &[0]);
+    }
+    wire.run(seconds(5));
+    for name in 0..20 {
+        wire.pool.intern(&format!("gone{name}"));
+    }
+    let mut bytes = Vec::new();
+    let from = "n0";
+    let suspect = crate::msg::swim::Suspect { incarnation: 1, node: "n2", from };
+    crate::wire::swim::encode_suspect(&suspect, &mut bytes);
+    wire.input(1, Input::Datagram { from: addr(0), bytes: &bytes });
+    assert_eq!(wire.sees(1, 2), Some(MemberState::Suspect));
+    wire.run(seconds(3));
+    assert_eq!(wire.sees(1, 2), Some(MemberState::Alive), "the refutation was accepted");
+}
+
+#[test]
+fn the_first_push_pull_waits_for_a_period_of_the_grown_table() {
+    let mut wire = Wire::new(Options::lan(), 1);
+    let filler = |index: usize| format!("filler{index}");
+    for index in 0..40 {
+        let addr = [10, 0, 1, u8::try_from(index).expect("few")];
+        let name = filler(index);
+        let alive = crate::msg::swim::Alive {
+            incarnation: 1,
+            node: &name,
+            addr: Some(&addr),
+            port: 7946,
+            meta: None,
+            vsn: Some(&[1, 5, 2, 2, 5, 5]),
+        };
+        let mut bytes = Vec::new();
+        crate::wire::swim::encode_alive(&alive, &mut bytes);
+        wire.input(
+            0,
+            Input::Datagram { from: SocketAddr::from(([10, 0, 0, 9], 7946)), bytes: &bytes },
+        );
+    }
+    wire.run(seconds(31));
+    let (at, _) = wire.node(0).timers.next_of(TimerKind::PushPull).expect("armed");
+    // Up to 30 s of stagger, then the period of 30 s doubled by 41 members.
+    assert!((60 * SECOND..=90 * SECOND).contains(&at.as_nanos()), "{at:?}");
 }
 
 #[test]

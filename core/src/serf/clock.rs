@@ -1,7 +1,10 @@
 //! Lamport clocks.
 
-/// Values from here on are refused: witnessing 2^64-1 would wrap the clock to zero and reset the cluster's order.
+/// Values from here on are refused: witnessing 2^64-1 would wrap the clock to zero and reset the cluster's order. Rows
+/// keep 56 bits for a Lamport time, and no cluster counts that far.
 pub(crate) const LTIME_LIMIT: u64 = 1 << 56;
+/// How far one message may move a clock that has seen others: one forged time must not use up the numbers of all.
+const JUMP_MAX: u64 = 1 << 32;
 
 /// A logical clock. A fresh node's clock shows 1, so its first message has Lamport time 1.
 #[derive(Clone, Copy, Debug)]
@@ -24,9 +27,20 @@ impl LamportClock {
         self.0 += 1;
     }
 
+    /// Whether no own message can carry the time any more.
+    pub(crate) fn is_exhausted(self) -> bool {
+        self.0 >= LTIME_LIMIT
+    }
+
+    /// A peer's clock showed `next`, the value of its next own message; 0 says nothing.
+    pub(crate) fn witness_next(&mut self, next: u64) -> bool {
+        next == 0 || self.witness(next - 1)
+    }
+
     /// Moves past a seen value. Returns false, unchanged, for a value beyond any sane clock.
     pub(crate) fn witness(&mut self, seen: u64) -> bool {
-        if seen >= LTIME_LIMIT {
+        let fresh = self.0 <= 1;
+        if seen >= LTIME_LIMIT || (!fresh && seen > self.0.saturating_add(JUMP_MAX)) {
             return false;
         }
         self.0 = self.0.max(seen + 1);
@@ -55,5 +69,8 @@ mod tests {
         assert!(!clock.witness(u64::MAX));
         assert!(!clock.witness(LTIME_LIMIT));
         assert_eq!(clock.time(), 1);
+        assert!(clock.witness(41));
+        assert!(!clock.witness(42 + JUMP_MAX + 1), "too far at once");
+        assert!(clock.witness(42 + JUMP_MAX));
     }
 }

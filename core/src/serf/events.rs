@@ -21,6 +21,18 @@ pub(crate) struct Slot {
     pub(crate) events: SmallVec<[(Box<str>, Bytes); 1]>,
 }
 
+impl Slot {
+    fn bytes(&self) -> usize {
+        self.events.iter().map(|(name, payload)| name.len() + payload.len()).sum()
+    }
+}
+
+/// Most different events of one Lamport time that are kept. Honest senders share a time only by chance.
+const SLOT_EVENTS_MAX: usize = 256;
+/// Most bytes of names and payloads in the ring: all of it travels in every push/pull, whose user state peers refuse
+/// above 20 MiB.
+const RING_BYTES_MAX: usize = 8 * 1_024 * 1_024;
+
 /// User-event state of one node.
 #[derive(Debug)]
 pub(crate) struct UserEvents {
@@ -30,6 +42,8 @@ pub(crate) struct UserEvents {
     slots: u32,
     /// Slot number is Lamport time modulo `slots`. Empty until the first event: most nodes never see one.
     ring: Vec<Option<Box<Slot>>>,
+    /// Bytes of all names and payloads in the ring.
+    ring_bytes: usize,
     queue: BroadcastQueue<Bytes>,
 }
 
@@ -40,6 +54,7 @@ impl UserEvents {
             ltime_min: 0,
             slots,
             ring: Vec::new(),
+            ring_bytes: 0,
             queue: BroadcastQueue::default(),
         }
     }
@@ -51,7 +66,7 @@ impl UserEvents {
 
     /// A peer's event clock showed `next`.
     pub(crate) fn witness_next(&mut self, next: u64) -> bool {
-        next == 0 || self.clock.witness(next - 1)
+        self.clock.witness_next(next)
     }
 
     /// Events older than `ltime` are not wanted.
@@ -79,6 +94,9 @@ impl UserEvents {
         stats: &mut Stats,
     ) -> Result<UserEvent, OpError> {
         let limit = config.user_event_bytes_max.min(USER_EVENT_BYTES_CEILING);
+        if self.clock.is_exhausted() {
+            return Err(OpError::LamportTimeExhausted);
+        }
         let ltime = self.clock.time();
         let message = UserEventMessage {
             ltime,
@@ -117,11 +135,22 @@ impl UserEvents {
             return None;
         }
         let payload = message.payload.unwrap_or_default();
+        let bytes = message.name.len() + payload.len();
+        if bytes > USER_EVENT_BYTES_CEILING {
+            stats.drop(DropReason::Invalid);
+            return None;
+        }
         let known = self.slot(message.ltime).is_some_and(|slot| {
             slot.events.iter().any(|(name, bytes)| **name == *message.name && *bytes == *payload)
         });
         if known {
             bump(&mut stats.event_duplicates);
+            return None;
+        }
+        let crowded =
+            self.slot(message.ltime).is_some_and(|slot| slot.events.len() >= SLOT_EVENTS_MAX);
+        if crowded || self.ring_bytes + bytes > RING_BYTES_MAX {
+            stats.drop(DropReason::EventsFull);
             return None;
         }
         let payload = Bytes::copy_from_slice(payload);
@@ -135,10 +164,15 @@ impl UserEvents {
         })
     }
 
-    /// Queues a received event, exactly as it came, for the others.
+    /// Queues an event, exactly as it came, for the others.
     pub(crate) fn enqueue(&mut self, message: Bytes, config: &Config, stats: &mut Stats) {
         // The byte in front of it says "user message".
         let bytes = message.len() + 1;
+        if bytes + 2 > config.gossip_room() {
+            // It would never fit a packet and only take the place of others; push/pull carries it.
+            bump(&mut stats.broadcasts_pruned);
+            return;
+        }
         self.queue.push(None, bytes, message);
         let dropped = self.queue.prune(config.event_queue_max);
         bump_by(&mut stats.broadcasts_pruned, dropped);
@@ -170,11 +204,13 @@ impl UserEvents {
         }
         let index = self.index(ltime);
         let event = (Box::from(name), payload.clone());
+        self.ring_bytes += name.len() + payload.len();
         match &mut self.ring[index] {
             Some(slot) if slot.ltime == ltime => slot.events.push(event),
             other => {
                 let events = SmallVec::from_buf([event]);
-                *other = Some(Box::new(Slot { ltime, events }));
+                let old = other.replace(Box::new(Slot { ltime, events }));
+                self.ring_bytes -= old.map_or(0, |slot| slot.bytes());
             }
         }
     }

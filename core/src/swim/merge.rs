@@ -17,6 +17,9 @@ use crate::timers::TimerKind;
 use crate::trace::{Cause, MemberState, Trace};
 use crate::wire::swim::{alive_len, dead_len, suspect_len};
 
+/// Distinct version bytes kept in one table; a real cluster has a handful.
+const VERSIONS_MAX: usize = 64;
+
 /// A claim that somebody is alive, checked for form. The name may be unknown here.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AliveClaim<'a> {
@@ -84,11 +87,12 @@ impl Swim {
         if address == Address::Same && claim.incarnation <= old.incarnation {
             return;
         }
-        if !has_room(cx) {
+        let profile = claim.profile(node);
+        if !self.has_room_for(&profile, cx) {
             return;
         }
         self.end_suspicion(node, cx);
-        let profile = cx.pool.intern_profile(claim.profile(node));
+        let profile = cx.pool.intern_profile(profile);
         let member = Member { profile, incarnation: claim.incarnation, state: MemberState::Alive };
         self.accept_alive(node, Some(old), member, cause, cx);
     }
@@ -98,17 +102,38 @@ impl Swim {
             cx.stats.drop(DropReason::NotAllowed);
             return;
         }
-        if self.table.len() >= cx.config.members_max {
+        let known = cx.pool.find(claim.name);
+        let names_full = cx.pool.names_len() >= cx.config.members_max.saturating_mul(2);
+        if self.table.len() >= cx.config.members_max || (known.is_none() && names_full) {
             cx.stats.drop(DropReason::MembersFull);
             return;
         }
-        if !has_room(cx) {
+        // An unknown name has no profiles yet, so the room for one can be asked for before it is interned.
+        let node = known.unwrap_or(NodeId(u32::MAX));
+        if !self.has_room_for(&claim.profile(node), cx) {
             return;
         }
         let node = cx.pool.intern(claim.name);
         let profile = cx.pool.intern_profile(claim.profile(node));
         let member = Member { profile, incarnation: claim.incarnation, state: MemberState::Alive };
         self.accept_alive(node, None, member, cause, cx);
+    }
+
+    /// Whether a profile is known or may be added: a stream of invented metadata or versions must not eat the memory.
+    fn has_room_for(&self, profile: &Profile, cx: &mut SwimCx<'_>) -> bool {
+        if cx.pool.has_profile(profile) {
+            return true;
+        }
+        if cx.pool.profiles_len() >= cx.config.members_max.saturating_mul(4) {
+            cx.stats.drop(DropReason::MembersFull);
+            return false;
+        }
+        let versions = self.table.versions();
+        if versions.len() >= VERSIONS_MAX && versions.iter().all(|count| count.vsn != profile.vsn) {
+            cx.stats.drop(DropReason::Invalid);
+            return false;
+        }
+        true
     }
 
     fn compare_address(
@@ -353,17 +378,6 @@ impl Swim {
         self.arm_gossip(cx);
         ticket
     }
-}
-
-/// Whether the pool may grow: a stream of invented names or metadata must not eat the memory.
-fn has_room(cx: &mut SwimCx<'_>) -> bool {
-    let members_max = cx.config.members_max;
-    let room = cx.pool.names_len() < members_max.saturating_mul(2)
-        && cx.pool.profiles_len() < members_max.saturating_mul(4);
-    if !room {
-        cx.stats.drop(DropReason::MembersFull);
-    }
-    room
 }
 
 fn trace_suspicion(node: NodeId, suspicion: &Suspicion, cx: &mut SwimCx<'_>) {

@@ -171,6 +171,8 @@ pub(crate) struct Swim {
     queue: BroadcastQueue<Fact>,
     gossip_phase: u64,
     leave_ticket: Option<Ticket>,
+    /// The random wait before the first push/pull period is over.
+    push_pull_staggered: bool,
 }
 
 impl Swim {
@@ -209,6 +211,7 @@ impl Swim {
             queue: BroadcastQueue::default(),
             gossip_phase: 0,
             leave_ticket: None,
+            push_pull_staggered: false,
         };
         swim.start_timers(cx);
         swim
@@ -228,7 +231,7 @@ impl Swim {
         if gossip > 0 {
             self.gossip_phase = cx.now.plus_nanos(phase(gossip, cx)).as_nanos() % gossip;
         }
-        self.schedule_first_push_pull(cx);
+        self.stagger_push_pull(cx);
     }
 
     /// The own id.
@@ -270,11 +273,6 @@ impl Swim {
     pub(crate) fn has_peers(&self) -> bool {
         let own = usize::from(self.own().state <= MemberState::Suspect);
         self.table.count(MemberState::Alive) + self.table.count(MemberState::Suspect) > own
-    }
-
-    /// The port this node listens on.
-    pub(crate) fn bind_port(&self) -> u16 {
-        self.bind_port
     }
 
     /// A received port, with 0 replaced by the own bind port.

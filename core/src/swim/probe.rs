@@ -94,7 +94,7 @@ impl Swim {
 
     fn wrap_ring(&mut self, cx: &mut SwimCx<'_>) {
         let age_max = duration_nanos(cx.config.gossip_to_the_dead);
-        for (subject, member) in self.table.wrap(cx.now, age_max, cx.pool, cx.rng) {
+        for (subject, member) in self.table.wrap(self.me, cx.now, age_max, cx.pool, cx.rng) {
             cx.trace(Trace::Edge {
                 subject,
                 from: Some(member.state),

@@ -44,13 +44,12 @@ impl Ranges {
 }
 
 impl Swim {
-    /// The first exchange waits a random part of the period, then the scaled period.
-    pub(super) fn schedule_first_push_pull(&self, cx: &mut SwimCx<'_>) {
+    /// The schedule starts with a random part of the period, so that nodes booted together do not exchange together.
+    pub(super) fn stagger_push_pull(&self, cx: &mut SwimCx<'_>) {
         let base = duration_nanos(cx.config.push_pull_interval);
         if base > 0 {
             let offset = cx.rng.stagger(base);
-            let wait = push_pull_interval(base, self.table.len());
-            cx.timers.set(TimerKind::PushPull, cx.now.plus_nanos(offset.saturating_add(wait)));
+            cx.timers.set(TimerKind::PushPull, cx.now.plus_nanos(offset));
         }
     }
 
@@ -64,6 +63,11 @@ impl Swim {
     }
 
     pub(super) fn on_push_pull_tick(&mut self, cx: &mut SwimCx<'_>) {
+        if !core::mem::replace(&mut self.push_pull_staggered, true) {
+            // Only now does the scaled wait begin: the table has grown since the start.
+            self.schedule_push_pull(cx);
+            return;
+        }
         let me = self.me;
         let peer = self.table.random(1, cx.rng, |table, id| {
             id != me && table.get(id).is_some_and(|member| member.state == MemberState::Alive)

@@ -179,8 +179,10 @@ impl MemberTable {
     }
 
     /// The ring wrapped: forgets dead and left members older than `age_max`, shuffles the rest. Returns the forgotten.
+    /// `me` stays, whatever its state: a node that has left goes on answering until it is stopped.
     pub(crate) fn wrap(
         &mut self,
+        me: NodeId,
         now: Instant,
         age_max: u64,
         pool: &Pool,
@@ -190,7 +192,8 @@ impl MemberTable {
             let dead = self.get(*id).is_some_and(|member| {
                 matches!(member.state, MemberState::Dead | MemberState::Left)
             });
-            dead && self.changed_at(*id).is_some_and(|at| now.nanos_since(at) > age_max)
+            dead && *id != me
+                && self.changed_at(*id).is_some_and(|at| now.nanos_since(at) > age_max)
         };
         let mut reaped: SmallVec<[NodeId; 4]> = SmallVec::new();
         if self.count(MemberState::Dead) + self.count(MemberState::Left) > 0 {

@@ -174,7 +174,7 @@ impl World {
             "set_state" => self.set_state(op, node.expect("a node")),
             "reset" => {
                 let age = duration_nanos(self.config.gossip_to_the_dead);
-                self.swim.table.wrap(self.now, age, &self.pool, &mut self.rng);
+                self.swim.table.wrap(self.swim.me, self.now, age, &self.pool, &mut self.rng);
             }
             "leave_flag" => self.swim.has_left = true,
             "set_self_inc" => {
@@ -396,7 +396,7 @@ fn make_room(world: &mut World, op: &Value) {
         let dead = Member { state: MemberState::Dead, ..world.swim.member(id).expect("known") };
         world.swim.table.update(id, dead, Instant::ZERO, &world.pool);
         let age = duration_nanos(world.config.gossip_to_the_dead);
-        world.swim.table.wrap(world.now, age, &world.pool, &mut world.rng);
+        world.swim.table.wrap(world.swim.me, world.now, age, &world.pool, &mut world.rng);
     }
 }
 

@@ -138,6 +138,12 @@ impl StreamReader {
         Self { side, stage, buffer: Vec::new(), start: 0, whole: false }
     }
 
+    /// Bytes kept so far.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Takes the next bytes, cut anywhere. `Ok(None)`: the message is not complete yet. Bytes after the message, and
     /// all bytes after this has returned a message or an error, are ignored.
     ///

@@ -115,6 +115,82 @@ fn recorded_malformed_inputs() {
     }
 }
 
+/// A message in a datagram of its own, compressed: a long name costs the sender nothing.
+fn compressed(message: &[u8]) -> Vec<u8> {
+    let mut packer = crate::wire::packet::Packer::default();
+    packer.push(|out| out.extend_from_slice(message));
+    let sealer = Sealer::new(&Keyring::default());
+    let config = Options::lan().validate().expect("a preset");
+    let rules = packet_rules(&config, &sealer);
+    packer.seal(&rules, false, &mut crate::rng::Rng::from_seed([1; 32])).to_vec()
+}
+
+#[test]
+fn names_that_fit_no_packet_are_refused() {
+    let long = "x".repeat(60_000);
+    let mut victim = Victim::new(None);
+    let request = crate::msg::swim::IndirectPing {
+        seq_no: 1,
+        target: Some(&[10, 0, 0, 2]),
+        port: 7946,
+        node: &long,
+        nack: true,
+        ..Default::default()
+    };
+    let mut bytes = Vec::new();
+    crate::wire::swim::encode_indirect_ping(&request, &mut bytes);
+    assert_eq!(victim.datagram(&compressed(&bytes)), Reaction::default());
+    bytes.clear();
+    let suspect = crate::msg::swim::Suspect { incarnation: 1, node: "n", from: &long };
+    crate::wire::swim::encode_suspect(&suspect, &mut bytes);
+    assert_eq!(victim.datagram(&compressed(&bytes)), Reaction::default());
+    assert_eq!(victim.node.stats().dropped(DropReason::Invalid), 2);
+}
+
+#[test]
+fn events_above_the_ceiling_are_refused_and_unsendable_ones_are_not_queued() {
+    let mut victim = Victim::new(None);
+    for (bytes, reactions) in [(9_300, 0), (2_000, 1)] {
+        let payload = vec![0; bytes];
+        let event = crate::msg::serf::UserEventMessage {
+            ltime: 5,
+            name: "big",
+            payload: Some(&payload),
+            coalesce: false,
+        };
+        let mut message = vec![8];
+        crate::wire::serf::encode_user_event(&event, &mut message);
+        let reaction = victim.datagram(&compressed(&message));
+        assert_eq!(reaction.other, reactions, "{bytes} bytes");
+        assert_eq!(victim.node.broadcasts_len().1, 0, "it fits no packet");
+    }
+    assert_eq!(victim.node.stats().dropped(DropReason::Invalid), 1);
+}
+
+#[test]
+fn streams_that_never_finish_are_bounded_and_reset_in_the_end() {
+    let mut victim = Victim::new(None);
+    let mut request = Vec::new();
+    let header = crate::msg::swim::PushPullHeader::default();
+    crate::wire::swim::encode_push_pull_header(&header, &mut request);
+    let mut answered = 0;
+    for index in 0..200 {
+        let id = StreamId(index * 2 + 1);
+        victim.input(Input::Stream { id, event: StreamInput::Accepted { from: addr(2) } });
+        answered += victim.input(Input::Stream { id, event: StreamInput::Data(&request) }).sends;
+    }
+    assert_eq!(answered, 127, "no more push/pulls at once");
+    let later = Instant::from_nanos(60 * SECOND);
+    let mut cx = Cx { now: later, pool: &mut victim.pool, out: &mut victim.out };
+    victim.node.handle(Input::Timeout, &mut cx);
+    let mut resets = 0;
+    while let Some(output) = victim.out.pop() {
+        let reset = matches!(output, Output::Stream { action: StreamAction::Reset, .. });
+        resets += usize::from(reset);
+    }
+    assert_eq!(resets, 127);
+}
+
 /// Every recorded message, to be damaged.
 fn recorded() -> Vec<Vec<u8>> {
     let vectors = vectors();

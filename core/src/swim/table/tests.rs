@@ -8,6 +8,9 @@ use super::*;
 use crate::pool::{Profile, WireAddr};
 use crate::rng::Rng;
 
+/// An id that no test member has.
+const NOBODY: NodeId = NodeId(u32::MAX);
+
 struct World {
     pool: Pool,
     rng: Rng,
@@ -47,7 +50,7 @@ fn only_old_dead_and_left_members_are_forgotten() {
     let left = world.insert("left", MemberState::Left, at(0));
     let fresh = world.insert("fresh", MemberState::Dead, at(90));
     let suspect = world.insert("suspect", MemberState::Suspect, at(0));
-    let gone = world.table.wrap(at(100), 50, &world.pool, &mut world.rng);
+    let gone = world.table.wrap(NOBODY, at(100), 50, &world.pool, &mut world.rng);
     assert_eq!(gone.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [dead, left]);
     assert!(world.table.get(fresh).is_some() && world.table.get(suspect).is_some());
     assert_eq!(world.table.len(), 2);
@@ -94,7 +97,7 @@ proptest! {
             let (id, profile) = world.profile(&format!("n{name}"), protocol_max);
             let member = Member { profile, incarnation: 1, state };
             if op == 0 {
-                world.table.wrap(now, 10, &world.pool, &mut world.rng);
+                world.table.wrap(NOBODY, now, 10, &world.pool, &mut world.rng);
                 model.retain(|&id, _| world.table.get(id).is_some());
             } else if model.insert(id, (member, protocol_max)).is_none() {
                 world.table.insert(id, member, now, &world.pool, &mut world.rng);
