@@ -170,6 +170,7 @@ fn write_result(fields: &mut Fields, result: &Result<Reply, OpError>) {
             fields.words([8, size as u64, limit as u64]);
         }
         Err(OpError::MetaTooLarge { size, limit }) => fields.words([9, size as u64, limit as u64]),
+        Err(OpError::LamportTimeExhausted) => fields.word(10),
     }
 }
 

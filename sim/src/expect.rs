@@ -7,10 +7,9 @@ use uwasa_core::pool::NodeId;
 use uwasa_core::trace::MemberState;
 
 use crate::metrics::Verdict;
-use crate::oracle::{Gone, Oracle, Sent};
+use crate::oracle::{Gone, NodeSet, Oracle, Reach, Sent};
+use crate::outcome::{PPM, state_word};
 use crate::scenario::{ExpectKind, Nanos, NodeIndex, Scenario};
-
-const MILLION: u64 = 1_000_000;
 
 /// A time in words: `0.612 s`.
 #[must_use]
@@ -54,6 +53,18 @@ pub struct Checks {
     dues: BTreeSet<Due>,
     next: Nanos,
     verdicts: Vec<Option<Verdict>>,
+    /// Of each expectation, when each of its events or departures got far enough.
+    times: Vec<Vec<Option<Nanos>>>,
+    missed: Vec<Missed>,
+}
+
+/// An event or departure that missed its expectation. When it got far enough after all is told at the end of the run.
+#[derive(Debug)]
+struct Missed {
+    expect: usize,
+    item: usize,
+    /// The nodes it was judged by.
+    counted: NodeSet,
 }
 
 impl Checks {
@@ -64,6 +75,8 @@ impl Checks {
             dues: BTreeSet::new(),
             next: Nanos::MAX,
             verdicts: vec![None; scenario.expects.len()],
+            times: vec![Vec::new(); scenario.expects.len()],
+            missed: Vec::new(),
         };
         for (expect, spec) in scenario.expects.iter().enumerate() {
             let at = match spec.kind {
@@ -116,6 +129,13 @@ impl Checks {
         while let Some(due) = self.dues.first().copied().filter(|due| due.at <= until) {
             self.dues.remove(&due);
             let verdict = judge(due, scene);
+            match reach_of(due.expect, due.item, scene) {
+                Some((reach, _)) if !verdict.held => {
+                    let counted = reach.steady().clone();
+                    self.missed.push(Missed { expect: due.expect, item: due.item, counted });
+                }
+                _ => self.times[due.expect].push(verdict.at),
+            }
             let kept = &mut self.verdicts[due.expect];
             // With several events or departures the first miss stands; otherwise the last success is told.
             if kept.as_ref().is_none_or(|kept| kept.held) {
@@ -129,12 +149,40 @@ impl Checks {
     #[must_use]
     pub fn finish(mut self, scene: Scene<'_>) -> Vec<Verdict> {
         self.judge_until(Nanos::MAX, scene);
+        for Missed { expect, item, counted } in &self.missed {
+            let at = reach_of(*expect, *item, scene)
+                .and_then(|(reach, ppm)| reach.time_of(counted, needed(counted.len(), ppm)));
+            self.times[*expect].push(at);
+        }
+        let slowest = |times: Vec<Option<Nanos>>| {
+            times.into_iter().collect::<Option<Vec<_>>>()?.into_iter().max()
+        };
         let expects = scene.scenario.expects.iter();
         self.verdicts
             .into_iter()
+            .zip(self.times)
             .zip(expects)
-            .map(|(verdict, expect)| verdict.unwrap_or_else(|| unexercised(&expect.kind, scene)))
+            .map(|((verdict, times), expect)| match verdict {
+                Some(verdict) => Verdict { at: slowest(times), ..verdict },
+                None => unexercised(&expect.kind, scene),
+            })
             .collect()
+    }
+}
+
+/// What event or departure `item` has come to, and the share of nodes that expectation number `expect` asks for.
+fn reach_of(expect: usize, item: usize, scene: Scene<'_>) -> Option<(&Reach, u32)> {
+    match scene.scenario.expects[expect].kind {
+        ExpectKind::EventCoverage { coverage_ppm, .. } => {
+            Some((&scene.oracle.events.sent()[item].reach, coverage_ppm))
+        }
+        ExpectKind::Detected { coverage_ppm, .. } => {
+            Some((&scene.oracle.gone()[item].noticed, coverage_ppm))
+        }
+        ExpectKind::NoFalseFailures
+        | ExpectKind::ConvergedBy { .. }
+        | ExpectKind::StateAt { .. }
+        | ExpectKind::JoinedThenFailed { .. } => None,
     }
 }
 
@@ -150,13 +198,13 @@ fn unexercised(kind: &ExpectKind, scene: Scene<'_>) -> Verdict {
         | ExpectKind::StateAt { .. }
         | ExpectKind::JoinedThenFailed { .. } => "the run ended before it was due".into(),
     };
-    Verdict { held: false, measured }
+    Verdict { held: false, measured, at: None }
 }
 
 fn judge(due: Due, scene: Scene<'_>) -> Verdict {
     match scene.scenario.expects[due.expect].kind {
         ExpectKind::EventCoverage { coverage_ppm, within, .. } => {
-            judge_coverage(&scene.oracle.events.sent()[due.item], coverage_ppm, within, scene)
+            judge_coverage(&scene.oracle.events.sent()[due.item], coverage_ppm, within)
         }
         ExpectKind::Detected { coverage_ppm, within, .. } => {
             judge_detection(&scene.oracle.gone()[due.item], coverage_ppm, within, scene)
@@ -173,38 +221,42 @@ fn judge(due: Due, scene: Scene<'_>) -> Verdict {
 }
 
 /// How many of `total` are needed for a share of `ppm` millionths, rounded up.
-fn quota(total: u32, ppm: u32) -> u32 {
+pub(crate) fn quota(total: u32, ppm: u32) -> u32 {
     let product = u64::from(total) * u64::from(ppm);
-    u32::try_from(product.div_ceil(MILLION)).unwrap_or(u32::MAX)
+    u32::try_from(product.div_ceil(u64::from(PPM))).unwrap_or(u32::MAX)
 }
 
-fn judge_coverage(sent: &Sent, ppm: u32, within: Nanos, scene: Scene<'_>) -> Verdict {
-    let live = scene.oracle.matrix().live();
-    let audience = sent.audience.common(live);
-    let reached = sent.audience.common3(live, &sent.reached);
-    let needed = quota(audience, ppm);
-    let delay = (needed as usize).checked_sub(1).and_then(|index| sent.delays.get(index));
+/// The same, but one at least: nothing is shown by nobody.
+fn needed(total: u32, ppm: u32) -> u32 {
+    quota(total, ppm).max(1)
+}
+
+fn judge_coverage(sent: &Sent, ppm: u32, within: Nanos) -> Verdict {
+    let (audience, reached) = (sent.reach.steady().len(), sent.reach.steady_heard());
+    let needed = needed(audience, ppm);
+    let at = sent.reach.time_of(sent.reach.steady(), needed);
     let mut measured = format!("{reached} of {audience} nodes after {}", seconds(within));
-    if let Some(delay) = delay.filter(|delay| **delay <= within) {
-        measured += &format!("; the {} needed after {}", nodes(needed), seconds(*delay));
+    if let Some(at) = at {
+        measured += &format!("; the {} needed after {}", nodes(needed), seconds(at));
     }
-    Verdict { held: audience > 0 && reached >= needed, measured }
+    Verdict { held: at.is_some(), measured, at }
 }
 
 fn judge_detection(gone: &Gone, ppm: u32, within: Nanos, scene: Scene<'_>) -> Verdict {
-    let live = scene.oracle.matrix().live();
-    let observers = gone.observers.common(live);
-    let noticed = gone.observers.common3(live, &gone.noticed);
+    let steady = gone.noticed.steady();
+    let (observers, noticed) = (steady.len(), gone.noticed.steady_heard());
+    let at = gone.noticed.time_of(steady, needed(observers, ppm));
     let word = if gone.state == MemberState::Left { "left" } else { "failed" };
     let mut measured = format!(
         "{noticed} of {observers} observers marked {} {word} within {}",
         scene.name(gone.node),
         seconds(within)
     );
-    if let (Some(first), Some(last)) = (gone.delays.first(), gone.delays.last()) {
-        measured += &format!(" (first after {}, last after {})", seconds(*first), seconds(*last));
+    let delays = || gone.noticed.delays_among(steady);
+    if let (Some(first), Some(last)) = (delays().next(), delays().last()) {
+        measured += &format!(" (first after {}, last after {})", seconds(first), seconds(last));
     }
-    Verdict { held: observers > 0 && noticed >= quota(observers, ppm), measured }
+    Verdict { held: at.is_some(), measured, at }
 }
 
 fn judge_false_failures(scene: Scene<'_>) -> Verdict {
@@ -219,15 +271,16 @@ fn judge_false_failures(scene: Scene<'_>) -> Verdict {
             scene.name(subject)
         ),
     };
-    Verdict { held: count == 0, measured }
+    Verdict { held: count == 0, measured, at: None }
 }
 
+/// Every live node must see the live nodes and nobody else as members, alive or suspect: a suspect is still a member.
 fn judge_convergence(by: Nanos, scene: Scene<'_>) -> Verdict {
     let matrix = scene.oracle.matrix();
     let live = matrix.live_count();
     if let Some(since) = scene.oracle.exact_since() {
         let measured = format!("all {live} live nodes see each other since {}", seconds(since));
-        return Verdict { held: true, measured };
+        return Verdict { held: true, measured, at: Some(since) };
     }
     let (pairs, seen) = matrix.pairs();
     let measured = format!(
@@ -235,7 +288,7 @@ fn judge_convergence(by: Nanos, scene: Scene<'_>) -> Verdict {
         seconds(by),
         matrix.stale()
     );
-    Verdict { held: false, measured }
+    Verdict { held: false, measured, at: None }
 }
 
 fn judge_state(
@@ -269,7 +322,8 @@ fn judge_state(
         };
         measured += &format!("; {} sees {seen}", scene.name(odd));
     }
-    Verdict { held: !observers.is_empty() && agreeing == observers.len(), measured }
+    let held = !observers.is_empty() && agreeing == observers.len();
+    Verdict { held, measured, at: held.then_some(at) }
 }
 
 fn judge_accident(observer: NodeIndex, subject: NodeIndex, by: Nanos, scene: Scene<'_>) -> Verdict {
@@ -286,21 +340,11 @@ fn judge_accident(observer: NodeIndex, subject: NodeIndex, by: Nanos, scene: Sce
         ),
         (None, _) => (false, format!("{who} had not seen {whom} join by {}", seconds(by))),
     };
-    Verdict { held, measured }
+    Verdict { held, measured, at: sighting.failed }
 }
 
 fn nodes(count: u32) -> String {
     if count == 1 { "1 node".into() } else { format!("{count} nodes") }
-}
-
-const fn state_word(state: Option<MemberState>) -> &'static str {
-    match state {
-        Some(MemberState::Alive) => "alive",
-        Some(MemberState::Suspect) => "suspect",
-        Some(MemberState::Dead) => "failed",
-        Some(MemberState::Left) => "left",
-        None => "unknown",
-    }
 }
 
 #[cfg(test)]

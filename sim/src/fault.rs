@@ -42,13 +42,14 @@ impl World<'_> {
         }
     }
 
-    /// The machine is switched off. What it sent already still arrives.
+    /// The machine is switched off. What has left it already still arrives; what waits for its line does not.
     fn crash(&mut self, node: NodeIndex) {
         if self.fabric.presence(node).is_up() {
             self.depart(node, MemberState::Dead);
             self.remember(node);
             self.streams.crash(node);
         }
+        self.fabric.cut_line(node);
         self.end_node(node, Power::Off);
     }
 
@@ -121,6 +122,10 @@ impl World<'_> {
                 Waiting::Stream(delivery) => self.feed_stream(delivery),
                 Waiting::Command(operation) => self.give(operation),
             }
+        }
+        if std::mem::take(&mut self.hosts[node as usize].exit_overdue) {
+            let life = self.fabric.presence(node).life;
+            self.on_exit(node, life);
         }
     }
 }

@@ -82,9 +82,10 @@ pub struct EventSpread {
     pub from: String,
     /// When it was sent.
     pub sent_at: Nanos,
-    /// Live nodes when it was sent, sender included.
+    /// Live nodes that the sender saw as members when it was sent, itself included; less those that stopped before
+    /// they had it.
     pub audience: u32,
-    /// Delay of each delivery after sending, ascending; the sender's own 0 included.
+    /// Delay after sending of each delivery in the audience, ascending; the sender's own 0 included.
     pub delays: Vec<Nanos>,
     /// Deliveries that came by push/pull.
     pub by_push_pull: u32,
@@ -101,7 +102,7 @@ pub struct Departure {
     pub kind: &'static str,
     /// When.
     pub at: Nanos,
-    /// Live observers at that moment that knew the node.
+    /// Live observers at that moment that knew the node; less those that stopped before they had noticed.
     pub observers: u32,
     /// Delay until each observer marked it failed (left), ascending; those that never did are missing.
     pub delays: Vec<Nanos>,
@@ -138,6 +139,18 @@ pub struct Verdict {
     pub held: bool,
     /// What was measured, in words with units: `97 of 97 nodes after 0.612 s`.
     pub measured: String,
+    /// When the needed share was reached: after sending (`event_coverage`), after the crash or leave (`detected`), after
+    /// the start of the run (all others). `None`: never, or there is no such moment. Of several events or departures,
+    /// that of the slowest.
+    #[serde(rename = "at_s", serialize_with = "in_seconds")]
+    pub at: Option<Nanos>,
+}
+
+fn in_seconds<S: serde::Serializer>(
+    value: &Option<Nanos>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    value.map(crate::outcome::seconds).serialize(serializer)
 }
 
 fn hex64<S: serde::Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {

@@ -172,6 +172,11 @@ impl Uplinks {
         *busy_until = now.max(*busy_until).saturating_add(nanos);
         *busy_until
     }
+
+    /// The line of `from` has nothing to send any more; false: it had nothing at `now` anyway.
+    fn clear(&mut self, from: NodeIndex, now: Nanos) -> bool {
+        std::mem::take(&mut self.busy_until[from as usize]) > now
+    }
 }
 
 /// One datagram in flight.
@@ -183,8 +188,20 @@ pub struct Packet {
     pub to: NodeIndex,
     /// Payload.
     pub bytes: Vec<u8>,
+    /// When its last byte leaves the sender.
+    departure: Nanos,
+    /// The sender's machine was switched off before.
+    cut: bool,
     /// Arrivals still to come.
     arrivals: u8,
+}
+
+impl Packet {
+    /// Whether it has left its sender; false: the sender's machine was switched off first.
+    #[must_use]
+    pub const fn departed(&self) -> bool {
+        !self.cut
+    }
 }
 
 /// Datagrams in flight. Slots keep their buffers, so a steady state allocates nothing.
@@ -195,17 +212,25 @@ pub struct Packets {
 }
 
 impl Packets {
-    /// Copies `bytes` in; `arrivals` releases will free the slot.
-    pub fn store(&mut self, from: NodeIndex, to: NodeIndex, bytes: &[u8], arrivals: u8) -> u32 {
+    /// Copies `bytes` in, which leave at `departure`; `arrivals` releases will free the slot.
+    pub fn store(
+        &mut self,
+        (from, to): (NodeIndex, NodeIndex),
+        bytes: &[u8],
+        departure: Nanos,
+        arrivals: u8,
+    ) -> u32 {
         if let Some(index) = self.free.pop() {
             let slot = &mut self.slots[index as usize];
             slot.bytes.clear();
             slot.bytes.extend_from_slice(bytes);
             (slot.from, slot.to, slot.arrivals) = (from, to, arrivals);
+            (slot.departure, slot.cut) = (departure, false);
             return index;
         }
         let index = u32::try_from(self.slots.len()).expect("fewer than 2^32 packets in flight");
-        self.slots.push(Packet { from, to, bytes: bytes.to_vec(), arrivals });
+        let bytes = bytes.to_vec();
+        self.slots.push(Packet { from, to, bytes, departure, cut: false, arrivals });
         index
     }
 
@@ -213,6 +238,14 @@ impl Packets {
     #[must_use]
     pub fn get(&self, index: u32) -> &Packet {
         &self.slots[index as usize]
+    }
+
+    /// What `from` would have sent after `now` never leaves it.
+    fn cut(&mut self, from: NodeIndex, now: Nanos) {
+        let waiting = |slot: &&mut Packet| slot.from == from && slot.departure > now;
+        for slot in self.slots.iter_mut().filter(waiting) {
+            slot.cut = true;
+        }
     }
 
     /// One arrival of slot `index` is dealt with.
@@ -308,6 +341,13 @@ impl Fabric {
         self.presence[node as usize]
     }
 
+    /// The machine of `from` is switched off: what waits for its line is lost.
+    pub fn cut_line(&mut self, from: NodeIndex) {
+        if self.uplinks.clear(from, self.now) {
+            self.packets.cut(from, self.now);
+        }
+    }
+
     /// Sends one datagram. Partitions are judged now; what is on its way already arrives.
     pub fn send_datagram(&mut self, from: NodeIndex, to: SocketAddr, bytes: &[u8]) {
         self.totals.datagrams_sent += 1;
@@ -318,7 +358,7 @@ impl Fabric {
         };
         let to = destination.node;
         if destination.loopback {
-            let packet = self.packets.store(from, to, bytes, 1);
+            let packet = self.packets.store((from, to), bytes, self.now, 1);
             self.queue.push(self.now + LOOPBACK_DELAY, Happening::Packet(packet));
             return;
         }
@@ -330,12 +370,12 @@ impl Fabric {
         match draw_fate(self.topology.link(from, to), self.uplinks.rng(from)) {
             Fate::Lost => self.totals.datagrams_lost += 1,
             Fate::Once(delay) => {
-                let packet = self.packets.store(from, to, bytes, 1);
+                let packet = self.packets.store((from, to), bytes, departure, 1);
                 self.queue.push(departure.saturating_add(delay), Happening::Packet(packet));
             }
             Fate::Twice(first, second) => {
                 self.totals.datagrams_duplicated += 1;
-                let packet = self.packets.store(from, to, bytes, 2);
+                let packet = self.packets.store((from, to), bytes, departure, 2);
                 self.queue.push(departure.saturating_add(first), Happening::Packet(packet));
                 self.queue.push(departure.saturating_add(second), Happening::Packet(packet));
             }
@@ -409,6 +449,25 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_for_a_line_dies_with_its_machine() {
+        let mut uplinks = Uplinks::new([0; 32], 2, 1_000);
+        let mut packets = Packets::default();
+        let sent: Vec<_> = [(0, 1), (0, 1), (1, 0)]
+            .into_iter()
+            .map(|ends| packets.store(ends, &[0; 500], uplinks.depart(ends.0, 0, 500), 1))
+            .collect();
+        assert!(uplinks.clear(0, 600_000_000));
+        packets.cut(0, 600_000_000);
+        let departed: Vec<_> = sent.iter().map(|&it| packets.get(it).departed()).collect();
+        assert_eq!(departed, [true, false, true]);
+        assert_eq!(uplinks.depart(0, 700_000_000, 100), 800_000_000, "the line is free again");
+        packets.release(sent[1]);
+        let reused = packets.store((0, 1), b"x", 0, 1);
+        assert!(reused == sent[1] && packets.get(reused).departed());
+        assert!(!uplinks.clear(1, 600_000_000));
+    }
+
+    #[test]
     fn a_full_receive_buffer_refuses_the_newest() {
         let mut backlog = Backlog::default();
         assert!(backlog.push_packet(1, 600, 1_000));
@@ -422,11 +481,11 @@ mod tests {
     #[test]
     fn a_slot_is_reused_after_its_last_arrival() {
         let mut packets = Packets::default();
-        let first = packets.store(0, 1, b"abc", 2);
+        let first = packets.store((0, 1), b"abc", 0, 2);
         packets.release(first);
-        assert_ne!(packets.store(0, 1, b"x", 1), first);
+        assert_ne!(packets.store((0, 1), b"x", 0, 1), first);
         packets.release(first);
-        assert_eq!(packets.store(2, 3, b"de", 1), first);
+        assert_eq!(packets.store((2, 3), b"de", 0, 1), first);
         assert_eq!(packets.get(first).bytes, b"de");
     }
 }

@@ -4,10 +4,12 @@
 
 mod events;
 mod matrix;
+mod reach;
 mod series;
 
 pub use events::{Events, Sent};
 pub use matrix::{Matrix, NodeSet};
+pub use reach::Reach;
 pub use series::{ByteSeries, Curve};
 
 use uwasa_core::trace::{Cause, MemberState, Trace};
@@ -28,12 +30,8 @@ pub struct Gone {
     pub state: MemberState,
     /// When.
     pub at: Nanos,
-    /// Live nodes that knew it at that moment.
-    pub observers: NodeSet,
-    /// Those of them that have noticed.
-    pub noticed: NodeSet,
-    /// Delay of each, in order.
-    pub delays: Vec<Nanos>,
+    /// Who has noticed, of the live nodes that knew it at that moment.
+    pub noticed: Reach,
     first_suspicion: Option<Nanos>,
 }
 
@@ -154,9 +152,11 @@ impl Oracle {
         self.settle(0);
     }
 
-    /// A process starts with an empty view.
-    pub fn started(&mut self, now: Nanos, node: NodeIndex) {
-        self.boots_left = self.boots_left.saturating_sub(1);
+    /// A process starts with an empty view: the `life`th on its host, counted from 1.
+    pub fn started(&mut self, now: Nanos, node: NodeIndex, life: u32) {
+        if life == 1 {
+            self.boots_left = self.boots_left.saturating_sub(1);
+        }
         self.away[node as usize] = None;
         self.matrix.clear_row(node);
         self.set_live(now, node, true);
@@ -175,9 +175,7 @@ impl Oracle {
             node,
             state,
             at: now,
-            noticed: observers.emptied(),
-            observers,
-            delays: Vec::new(),
+            noticed: Reach::new(observers),
             first_suspicion: None,
         });
     }
@@ -189,6 +187,12 @@ impl Oracle {
 
     fn set_live(&mut self, now: Nanos, node: NodeIndex, live: bool) {
         self.matrix.set_live(node, live);
+        if !live {
+            self.events.stopped(node);
+            for gone in &mut self.gone {
+                gone.noticed.stopped(node);
+            }
+        }
         self.bytes.set_live(now, self.matrix.live_count());
         self.changed = true;
     }
@@ -274,11 +278,8 @@ impl Oracle {
     fn note_departure(&mut self, edge: &Edge, state: MemberState, now: Nanos) {
         if let Some(index) = self.away[edge.subject as usize] {
             let gone = &mut self.gone[index as usize];
-            if gone.state == state
-                && gone.observers.contains(edge.observer)
-                && gone.noticed.set(edge.observer, true)
-            {
-                gone.delays.push(now - gone.at);
+            if gone.state == state {
+                gone.noticed.hear(edge.observer, now - gone.at);
             }
         }
     }
@@ -336,8 +337,8 @@ impl Oracle {
                 node: name_of(gone.node),
                 kind: if gone.state == MemberState::Left { "leave" } else { "crash" },
                 at: gone.at,
-                observers: gone.observers.len(),
-                delays: gone.delays.clone(),
+                observers: gone.noticed.audience(),
+                delays: gone.noticed.delays(),
                 first_suspicion: gone.first_suspicion,
             })
             .collect()

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 use uwasa_core::trace::MemberState;
 
+use crate::expect::quota;
 use crate::metrics::{Departure, EventSpread, SeedResult};
 use crate::scenario::{Expect, ExpectKind, Nanos, Scenario};
 
@@ -276,7 +277,10 @@ pub fn expectation_in_words(scenario: &Scenario, kind: &ExpectKind) -> String {
         ),
         ExpectKind::NoFalseFailures => "no live, reachable node is declared dead".into(),
         ExpectKind::ConvergedBy { by } => {
-            format!("at {} s every node sees exactly the live nodes", short_seconds(*by))
+            format!(
+                "at {} s every node sees exactly the live nodes as alive or suspect",
+                short_seconds(*by)
+            )
         }
         ExpectKind::StateAt { at, observer, subject, state } => {
             let who = observer.map_or("every other node", |node| scenario.node_name(node));
@@ -298,7 +302,7 @@ pub fn expectation_in_words(scenario: &Scenario, kind: &ExpectKind) -> String {
 
 /// The word that scenario files and reports use for a member state.
 #[must_use]
-pub fn state_word(state: Option<MemberState>) -> &'static str {
+pub const fn state_word(state: Option<MemberState>) -> &'static str {
     match state {
         Some(MemberState::Alive) => "alive",
         Some(MemberState::Suspect) => "suspect",
@@ -325,10 +329,10 @@ fn judge_expect(
         }
     }
     let allowed = misses_allowed(results.len(), expect.seeds_ppm);
-    let figures = measure(scenario, results, &expect.kind);
+    let figures = measure(results, index, &expect.kind);
     let held = results.len() - misses.len();
     ExpectOutcome {
-        place: format!("{}:{}", scenario.file.display(), expect.line),
+        place: scenario.place(expect.line),
         expected: expectation_in_words(scenario, &expect.kind),
         reason: expect.reason.clone(),
         met: misses.len() <= allowed,
@@ -343,16 +347,12 @@ fn judge_expect(
 }
 
 /// One number per seed for the expectations that have one: seconds, or a count of false failures.
-fn measure(scenario: &Scenario, results: &[SeedResult], kind: &ExpectKind) -> Option<Quantiles> {
+fn measure(results: &[SeedResult], index: usize, kind: &ExpectKind) -> Option<Quantiles> {
     match kind {
-        ExpectKind::EventCoverage { event, coverage_ppm, .. } => Some(Quantiles::of(
-            results.iter().map(|result| slowest_event(result, event, *coverage_ppm)),
-        )),
-        ExpectKind::Detected { node, coverage_ppm, .. } => {
-            let name = scenario.node_name(*node);
-            Some(Quantiles::of(
-                results.iter().map(|result| slowest_departure(result, name, *coverage_ppm)),
-            ))
+        ExpectKind::EventCoverage { .. } | ExpectKind::Detected { .. } => {
+            Some(Quantiles::of(results.iter().map(|result| {
+                result.verdicts.get(index).and_then(|verdict| verdict.at).map(seconds)
+            })))
         }
         ExpectKind::NoFalseFailures => Some(Quantiles::of(
             results.iter().map(|result| Some(count(result.false_failures.len()))),
@@ -363,29 +363,9 @@ fn measure(scenario: &Scenario, results: &[SeedResult], kind: &ExpectKind) -> Op
     }
 }
 
-/// The slowest of all events of this name; `None` if one of them never got that far.
-fn slowest_event(result: &SeedResult, event: &str, coverage_ppm: u32) -> Option<f64> {
-    let mut slowest = None;
-    for spread in result.events.iter().filter(|spread| spread.name == event) {
-        let reached = share_reached(&spread.delays, spread.audience, coverage_ppm)?;
-        slowest = slowest.max(Some(reached));
-    }
-    slowest.map(seconds)
-}
-
-fn slowest_departure(result: &SeedResult, node: &str, coverage_ppm: u32) -> Option<f64> {
-    let mut slowest = None;
-    for departure in result.departures.iter().filter(|departure| departure.node == node) {
-        let reached = share_reached(&departure.delays, departure.observers, coverage_ppm)?;
-        slowest = slowest.max(Some(reached));
-    }
-    slowest.map(seconds)
-}
-
 /// The ascending `delays`' entry at which `share_ppm` of `audience` is complete.
 fn share_reached(delays: &[Nanos], audience: u32, share_ppm: u32) -> Option<Nanos> {
-    let needed = (u64::from(audience) * u64::from(share_ppm)).div_ceil(u64::from(PPM)).max(1);
-    let index = usize::try_from(needed - 1).ok()?;
+    let index = usize::try_from(quota(audience, share_ppm).max(1) - 1).ok()?;
     delays.get(index).copied()
 }
 
@@ -508,7 +488,8 @@ fn without_figures(text: &str) -> String {
     text.split(' ').map(word).collect::<Vec<String>>().join(" ")
 }
 
-const PPM: u32 = 1_000_000;
+/// One, in millionths.
+pub(crate) const PPM: u32 = 1_000_000;
 
 fn percent(ppm: u32) -> String {
     format!("{} %", f64::from(ppm) / 10_000.0)
@@ -522,7 +503,7 @@ fn short_seconds(nanos: Nanos) -> String {
 
 // Nanoseconds of 30 days and counts of seeds are far below 2^53, so nothing is lost.
 #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
-fn seconds(nanos: Nanos) -> f64 {
+pub(crate) fn seconds(nanos: Nanos) -> f64 {
     nanos as f64 / 1e9
 }
 
@@ -571,7 +552,11 @@ mod tests {
             converged_at: None,
             false_failures: Vec::new(),
             bytes_per_node: vec![100.0, 300.0],
-            verdicts: vec![Verdict { held, measured: format!("seed {seed} measured") }],
+            verdicts: vec![Verdict {
+                held,
+                measured: format!("seed {seed} measured"),
+                at: delays.get(3).copied(),
+            }],
             notes: vec![format!("host2 was late by 0.{seed} s, says host1")],
         }
     }

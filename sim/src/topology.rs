@@ -64,15 +64,20 @@ impl Topology {
         self.places[node as usize].addr
     }
 
-    /// Where a packet from `from` to `to` goes; `None`: nowhere. An address that the sender itself owns or announces is
-    /// its own, whoever else announces it too: that is how two hosts behind NAT come to talk to themselves.
+    /// Where a packet from `from` to `to` goes; `None`: nowhere. It goes to the node that really has the address. One that
+    /// nobody has is the sender's own if it announces it, whoever else announces it too: that is how two hosts behind NAT
+    /// come to talk to themselves.
     #[must_use]
     pub fn resolve(&self, from: NodeIndex, to: SocketAddr) -> Option<Destination> {
         let sender = &self.places[from as usize];
-        if to == sender.advertise || to == sender.addr {
+        if to == sender.addr {
             return Some(Destination { node: from, loopback: true });
         }
-        self.addresses.find(to).map(|node| Destination { node, loopback: false })
+        match self.addresses.find(to) {
+            Some(node) => Some(Destination { node, loopback: false }),
+            None if to == sender.advertise => Some(Destination { node: from, loopback: true }),
+            None => None,
+        }
     }
 
     /// The link class from one node to another.

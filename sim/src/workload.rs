@@ -190,7 +190,13 @@ impl World<'_> {
     /// A node that left ends its process; its host stays on.
     pub(crate) fn on_exit(&mut self, node: NodeIndex, life: u32) {
         let presence = self.fabric.presence(node);
-        if presence.life == life && presence.is_up() {
+        if presence.life != life {
+            return;
+        }
+        if presence.power == Power::Paused {
+            // A stopped process cannot exit; it will when it goes on.
+            self.hosts[node as usize].exit_overdue = true;
+        } else if presence.is_up() {
             self.streams.stop(node, &mut self.fabric);
             self.end_node(node, Power::Down);
         }
@@ -231,7 +237,7 @@ impl World<'_> {
             ));
             return;
         }
-        let audience = self.oracle.matrix().live().clone();
+        let audience = self.oracle.matrix().seen_by(from);
         let packets = self.fabric.totals.datagrams_sent;
         let event = self.oracle.events.begin(now, from, name, audience, packets);
         self.oracle.curve.disturb(now);

@@ -52,6 +52,8 @@ pub fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Nanos)) -> S
 pub(crate) struct Host {
     /// When the latest pause of this life ends.
     pub(crate) paused_until: Nanos,
+    /// The process was to exit while it was paused.
+    pub(crate) exit_overdue: bool,
     /// Input that waits for a paused process.
     pub(crate) backlog: Backlog,
     /// Addresses a restarted node remembers and has not tried yet.
@@ -176,7 +178,7 @@ impl<'a> World<'a> {
         let presence = &mut self.fabric.presence[node as usize];
         *presence = Presence { power: Power::Up, life: presence.life + 1 };
         let life = presence.life;
-        self.oracle.started(self.fabric.now, node);
+        self.oracle.started(self.fabric.now, node, life);
         let (identity, seed) = (self.identity(node), self.node_seed(node, life));
         let now = Instant::from_nanos(self.fabric.now);
         let mut cx = Cx { now, pool: &mut self.pool, out: &mut self.outbox };
@@ -193,6 +195,7 @@ impl<'a> World<'a> {
         self.fabric.presence[node as usize].power = power;
         let host = &mut self.hosts[node as usize];
         host.paused_until = 0;
+        host.exit_overdue = false;
         self.alarms[node as usize] = Alarm::OFF;
         for waiting in host.backlog.take() {
             match waiting {
@@ -289,10 +292,15 @@ impl<'a> World<'a> {
     }
 
     fn on_packet(&mut self, packet: u32) {
-        let (to, bytes) = {
+        let (to, bytes, departed) = {
             let packet = self.fabric.packets.get(packet);
-            (packet.to, packet.bytes.len())
+            (packet.to, packet.bytes.len(), packet.departed())
         };
+        if !departed {
+            self.fabric.totals.datagrams_unreachable += 1;
+            self.fabric.packets.release(packet);
+            return;
+        }
         match self.fabric.presence[to as usize].power {
             Power::Up => self.feed_packet(packet),
             Power::Paused => {
@@ -430,6 +438,7 @@ impl<'a> World<'a> {
             add_stats(&mut self.fabric.totals, node);
         }
         self.note_wrong_addresses();
+        self.note_twins();
         let scenario = self.scenario;
         let name_of = |node: NodeIndex| scenario.nodes[node as usize].name.clone();
         let scene = Scene { scenario, oracle: &self.oracle, nodes: &self.nodes };
@@ -446,6 +455,22 @@ impl<'a> World<'a> {
             notes: self.notes,
             convergence: self.oracle.curve.finish(),
             bytes_per_node: self.oracle.bytes.finish(self.fabric.now),
+        }
+    }
+
+    /// Tells of events that were sent twice but are one for the protocol.
+    fn note_twins(&mut self) {
+        let name = |node: NodeIndex| &self.scenario.nodes[node as usize].name;
+        for (first, second) in self.oracle.events.twins() {
+            self.notes.push(format!(
+                "event `{}` sent at {} by {} is the same event for the protocol as that sent at {} by {}: same Lamport \
+                 time, name and payload. Who has the one has the other.",
+                second.name,
+                seconds(second.sent_at),
+                name(second.from),
+                seconds(first.sent_at),
+                name(first.from)
+            ));
         }
     }
 

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use uwasa_core::config::Options;
 use uwasa_core::trace::MemberState;
 use uwasa_sim::metrics::SeedResult;
+use uwasa_sim::outcome::{Outcome, Timing};
 use uwasa_sim::scenario::{
     Expect, ExpectKind, Fault, FaultKind, JoinPlan, Latency, Link, Nanos, Network, NodeIndex,
     NodeSpec, Scenario, Start, Work, WorkKind,
 };
-use uwasa_sim::world::run;
+use uwasa_sim::topology::Topology;
+use uwasa_sim::world::{World, run};
 
 const MS: Nanos = 1_000_000;
 const S: Nanos = 1_000 * MS;
@@ -259,4 +261,126 @@ fn two_hosts_that_announce_the_same_private_address_join_and_fail() {
     );
     assert!(result.notes[0].contains("which is host1 itself"), "{:?}", result.notes);
     assert!(result.false_failures.is_empty(), "nobody can reach them where they say they are");
+}
+
+/// A warm cluster in which host1 sends `deploy` at 10 s; everybody that lives through the next 5 s must have it then.
+fn warm_deploy(faults: Vec<Fault>) -> Scenario {
+    let mut cluster = scenario(20, 20 * S, Start::Warm);
+    let event = WorkKind::Event { from: Some(0), name: "deploy".into(), payload: vec![1] };
+    cluster.workload = vec![work(10 * S, event)];
+    cluster.faults = faults;
+    cluster.expects = vec![expect(ExpectKind::EventCoverage {
+        event: "deploy".into(),
+        coverage_ppm: 1_000_000,
+        within: 5 * S,
+    })];
+    cluster
+}
+
+#[test]
+fn a_node_that_crashes_while_an_event_spreads_spoils_no_figure() {
+    let crash = fault(10 * S + MS, None, FaultKind::Crash { nodes: vec![7] });
+    let cluster = warm_deploy(vec![crash]);
+    let results = [go(&cluster, 1), go(&cluster, 2)];
+    let outcome = Outcome::judge(&cluster, &results, Timing::default());
+    let expect = &outcome.expects[0];
+    assert!(expect.met, "{expect:?}");
+    let figures = expect.figures.as_ref().expect("a time per seed");
+    assert_eq!(figures.never, 0, "{}", expect.measured);
+    assert!(figures.max.is_some_and(|max| max > 0.0 && max < 5.0), "{}", expect.measured);
+    assert_eq!((results[0].events[0].audience, outcome.events[0].t100.never), (19, 0));
+}
+
+#[test]
+fn a_node_that_comes_back_with_an_empty_head_owes_nothing() {
+    let mut cluster = warm_deploy(vec![
+        fault(10 * S + MS, None, FaultKind::Crash { nodes: vec![7] }),
+        fault(11 * S, None, FaultKind::Restart { nodes: vec![7], keep_state: false }),
+        fault(12 * S, None, FaultKind::Restart { nodes: vec![8], keep_state: false }),
+    ]);
+    cluster.faults.push(fault(9 * S, None, FaultKind::Crash { nodes: vec![3] }));
+    cluster.duration = 40 * S;
+    cluster.expects.push(expect(ExpectKind::Detected {
+        node: 3,
+        state: MemberState::Dead,
+        coverage_ppm: 1_000_000,
+        within: 30 * S,
+    }));
+    let result = go(&cluster, 1);
+    assert_held(&result);
+    assert!(result.verdicts[0].measured.starts_with("17 of 17"), "{:?}", result.verdicts);
+    assert!(result.verdicts[1].measured.starts_with("17 of 17"), "{:?}", result.verdicts);
+    assert!(result.verdicts[1].at.is_some_and(|at| at > S && at < 30 * S), "{:?}", result.verdicts);
+}
+
+#[test]
+fn a_miss_tells_when_it_would_have_been_met() {
+    let mut cluster = warm_deploy(Vec::new());
+    if let ExpectKind::EventCoverage { within, .. } = &mut cluster.expects[0].kind {
+        *within = 10 * MS;
+    }
+    let result = go(&cluster, 1);
+    assert!(!result.verdicts[0].held);
+    assert!(result.verdicts[0].at.is_some_and(|at| at > 10 * MS), "{:?}", result.verdicts);
+}
+
+#[test]
+fn nobody_converges_before_the_last_boot() {
+    let mut cluster = scenario(4, 30 * S, cold(4));
+    if let Start::Cold { boot, .. } = &mut cluster.start {
+        boot[3] = 20 * S;
+    }
+    cluster.faults =
+        vec![fault(5 * S, None, FaultKind::Restart { nodes: vec![1], keep_state: true })];
+    cluster.expects =
+        [ExpectKind::ConvergedBy { by: 15 * S }, ExpectKind::ConvergedBy { by: 29 * S }]
+            .map(expect)
+            .to_vec();
+    let result = go(&cluster, 1);
+    let held: Vec<_> = result.verdicts.iter().map(|verdict| verdict.held).collect();
+    assert_eq!(held, [false, true], "{:?}", result.verdicts);
+}
+
+#[test]
+fn an_event_is_owed_to_those_its_sender_knows() {
+    let mut cluster = scenario(4, 30 * S, cold(4));
+    if let Start::Cold { boot, join_after, .. } = &mut cluster.start {
+        boot[3] = 10 * S - MS;
+        *join_after = 2 * S;
+    }
+    let event = WorkKind::Event { from: Some(0), name: "deploy".into(), payload: vec![1] };
+    cluster.workload = vec![work(10 * S, event)];
+    let result = go(&cluster, 1);
+    assert_eq!((result.events[0].audience, result.events[0].delays.len()), (3, 3));
+}
+
+#[test]
+fn a_stopped_process_leaves_only_when_it_goes_on() {
+    let mut cluster = scenario(10, 60 * S, Start::Warm);
+    cluster.network.receive_buffer = 20_000;
+    cluster.workload = vec![work(5 * S, WorkKind::Leave { nodes: vec![1], exit_after: 10 * S })];
+    cluster.faults = vec![fault(12 * S, Some(40 * S), FaultKind::Pause { nodes: vec![1] })];
+    let mut world = World::new(&cluster, 1);
+    world.run_until(39 * S);
+    assert!(world.node(1).is_some(), "it is stopped and cannot exit");
+    world.run_until(40 * S);
+    assert!(world.node(1).is_none(), "it goes on, and exits");
+}
+
+#[test]
+fn an_announced_address_that_another_host_has_leads_to_that_host() {
+    let mut pair = scenario(3, 10 * S, cold(3));
+    pair.nodes[0].advertise = pair.nodes[1].addr;
+    let private: SocketAddr = "10.0.2.15:7946".parse().expect("an address");
+    pair.nodes[2].advertise = private;
+    let topology = Topology::new(&pair);
+    let at = |from, to| topology.resolve(from, to).map(|end| (end.node, end.loopback));
+    assert_eq!(
+        at(0, pair.nodes[1].addr),
+        Some((1, false)),
+        "the sender only believes it is its own"
+    );
+    assert_eq!(at(0, pair.nodes[0].addr), Some((0, true)));
+    assert_eq!(at(2, private), Some((2, true)));
+    assert_eq!(at(0, private), None);
 }

@@ -55,6 +55,16 @@ error_texts! {
     joins: with("start = { kind = \"cold\", join = [\"host1\"], discover_limit = 3 }\n\n[[work]]\nat = \"1s\"\njoin = [\"host2\"]\nseeds = [\"host1\"]\n");
     warm_starts_do_not_join: with("start = { kind = \"warm\", stagger = \"5s\" }\n");
     latencies: with("network = { latency = { low = \"2ms\", high = \"1ms\" } }\n\n[[fault]]\nat = \"1s\"\ndegrade = {}\n\n[[fault]]\nat = \"2s\"\ndegrade = { latency = { median = \"0s\", p99 = \"1s\" } }\n");
+    shares_of_nothing: with("[[work]]\nat = \"5s\"\nevent = \"deploy\"\n\n[[expect]]\nevent_coverage = { event = \"deploy\", share = 0.0, within = \"1s\" }\n\n[[expect]]\nseeds_share = 0\nevent_coverage = { event = \"deploy\", share = 1e-7, within = \"1s\" }\n");
+    restless_joins: with("start = { kind = \"cold\", retry = \"1ns\", join_after = \"60s\" }\n");
+    names_that_grow: format!("title = \"T\"\nduration = \"10s\"\nnodes = {{ count = 1000, name = \"{}{{n}}{{n}}\" }}\n", "h".repeat(121));
+    settings_against_nodes: with("config = { members_max = 51, cidrs_allowed = [\"10.0.0.0/27\", \"10.1.0.0/16\"] }\n\n[[node]]\nname = \"host3\"\nadvertise = \"192.168.0.3\"\n");
+    crashes_after_leaves: with("[[work]]\nat = \"5s\"\nleave = [\"host1\", \"host2\", \"host3\"]\nexit_after = \"2s\"\n\n[[fault]]\nat = \"6s\"\ncrash = [\"host1\"]\n\n[[fault]]\nat = \"7s\"\ncrash = [\"host2\"]\n\n[[fault]]\nat = \"8s\"\nrestart = [\"host3\"]\n\n[[fault]]\nat = \"9s\"\ncrash = [\"host3\"]\n\n[[expect]]\ndetected = { node = \"host1\", within = \"10s\" }\n\n[[expect]]\ndetected = { node = \"host3\", within = \"10s\" }\n\n[[expect]]\njoined_then_failed = { observer = \"host4\", subject = \"host4\", by = \"30s\" }\n");
+    two_blocks_for_one_node: with("[[node]]\nname = \"host2\"\naddr = \"10.1.0.1\"\n\n[[node]]\nname = \"host2\"\naddr = \"10.1.0.2\"\n");
+    control_characters: "title = \"T\"\nduration = \"10s\"\nnodes = [\"a\\u001b[31m\", \"b\"]\nregions = [\"e\\nu\"]\n\n[[work]]\nat = \"1s\"\nevent = \"x\\u0000\"\n\n[[expect]]\nevent_coverage = { event = \"y\\u001b[2J\", within = \"1s\" }\n";
+    the_same_event_twice: with("[[work]]\nat = \"5s\"\nevent = \"deploy\"\nfrom = \"host1\"\n\n[[work]]\nat = \"5s\"\nevent = \"deploy\"\nfrom = \"host2\"\n\n[[work]]\nat = \"5s\"\nevent = \"deploy\"\npayload = \"v2\"\n\n[[work]]\nat = \"6s\"\nevent = \"deploy\"\n");
+    very_long_times: "title = \"T\"\nnodes = 3\nduration = \"99999999999999999999d\"\n";
+    deep_changes: with(""), set "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1";
     changes_on_the_command_line: with(""), set "network.los=0.25", set "duration=60", set "nodes", set "fault[0].at=5s", set "=3";
 }
 
@@ -64,4 +74,41 @@ fn a_file_that_is_not_there_is_an_error_of_its_own() {
         .expect_err("no such file")
         .to_string();
     assert!(error.starts_with("scenarios/nowhere.toml: cannot be read: "), "{error}");
+}
+
+#[test]
+fn lists_of_nodes_have_an_end() {
+    let names: Vec<String> = (0..=100_000).map(|n| format!("\"n{n}\"")).collect();
+    let text = format!("title = \"T\"\nduration = \"1s\"\nnodes = [{}]\n", names.join(","));
+    assert_eq!(
+        errors(&text, &[]),
+        "scenarios/x.toml:3:9: nodes: names 100001 nodes: at most 100000 are possible"
+    );
+}
+
+#[test]
+fn a_cold_start_may_try_the_limits() {
+    let text = with(
+        "start = \"cold\"\nconfig = { members_max = 10, cidrs_allowed = [\"10.0.0.0/28\"] }\n",
+    );
+    parse(&text, Path::new("x.toml"), &[])
+        .expect("members beyond the limits are refused in the run");
+}
+
+#[test]
+fn parts_from_the_command_line_have_a_place() {
+    let sets = ["expect=[{ no_false_failures = true }]".to_owned()];
+    let scenario = parse(&with(""), Path::new("scenarios/x.toml"), &sets).expect("a scenario");
+    assert_eq!(scenario.place(scenario.expects[0].line), "scenarios/x.toml (--set)");
+    assert_eq!(scenario.place(7), "scenarios/x.toml:7");
+}
+
+#[test]
+fn too_many_regions_are_one_problem_and_no_abort() {
+    let names: Vec<String> = (0..20_000).map(|n| format!("\"r{n}\"")).collect();
+    let errors = errors(&with(&format!("regions = [{}]\n", names.join(", "))), &[]);
+    let first = errors.lines().find(|line| line.contains("20000"));
+    let wanted = "scenarios/x.toml:5:11: regions: has 20000 regions: at most 64 are possible";
+    assert_eq!(first, Some(wanted));
+    assert!(errors.lines().count() < 70, "{errors}");
 }

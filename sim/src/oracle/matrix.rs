@@ -51,13 +51,6 @@ impl NodeSet {
     pub fn common(&self, other: &Self) -> u32 {
         self.0.iter().zip(&other.0).map(|(a, b)| (a & b).count_ones()).sum()
     }
-
-    /// How many nodes are in all three.
-    #[must_use]
-    pub fn common3(&self, second: &Self, third: &Self) -> u32 {
-        let pairs = self.0.iter().zip(&second.0).zip(&third.0);
-        pairs.map(|((a, b), c)| (a & b & c).count_ones()).sum()
-    }
 }
 
 /// Observer by subject: "holds it for alive or suspect". The diagonal is never set.
@@ -187,6 +180,15 @@ impl Matrix {
         self.bits[observer as usize * self.words..(observer as usize + 1) * self.words].fill(0);
     }
 
+    /// Live nodes that `observer` sees, and itself if it lives.
+    #[must_use]
+    pub fn seen_by(&self, observer: NodeIndex) -> NodeSet {
+        let row = &self.bits[observer as usize * self.words..(observer as usize + 1) * self.words];
+        let mut set = NodeSet(row.iter().zip(&self.live.0).map(|(a, b)| a & b).collect());
+        set.set(observer, self.live.contains(observer));
+        set
+    }
+
     /// Live nodes that see `subject`.
     #[must_use]
     pub fn observers_of(&self, subject: NodeIndex) -> NodeSet {
@@ -245,6 +247,7 @@ mod tests {
         assert!(matrix.is_exact());
         matrix.set_live(64, false);
         assert!(!matrix.is_exact());
+        assert_eq!((matrix.seen_by(0).len(), matrix.seen_by(64).len()), (64, 64));
         assert_eq!(matrix.stale(), 64);
         for observer in 0..64 {
             matrix.set(observer, 64, false);

@@ -123,22 +123,25 @@ pub(super) fn trimmed(value: f64, decimals: usize) -> String {
     }
 }
 
-/// A path that says nothing about the machine: as given if relative, else `scenarios/` and the file name.
+/// A path that says nothing about the machine nor about where the command was given: the file name, in `scenarios/`
+/// if it is in a folder of this name.
 pub(super) fn portable(scenario: &Scenario) -> String {
     let file = scenario.file.as_path();
-    if !file.as_os_str().is_empty() && file.is_relative() {
-        return file.display().to_string().replace('\\', "/");
-    }
-    let name = file.file_name().map(Path::new);
-    let name =
-        name.map_or_else(|| format!("{}.toml", scenario.name), |it| it.display().to_string());
-    format!("scenarios/{name}")
+    let name = file
+        .file_name()
+        .map_or_else(|| format!("{}.toml", scenario.name), |it| it.display().to_string());
+    let folder = file.parent().and_then(Path::file_name);
+    if folder.is_some_and(|it| it == "scenarios") { format!("scenarios/{name}") } else { name }
 }
 
-/// The place of an expectation, `file:line`, with the portable path in place of the one it was read from.
+/// The place of an expectation, `file:line` or `file (--set)`, with the portable path in place of the one it was read
+/// from.
 pub(super) fn portable_place(scenario: &Scenario, place: &str) -> String {
-    let line = place.rsplit(':').next().unwrap_or_default();
-    format!("{}:{line}", portable(scenario))
+    let file = portable(scenario);
+    match place.rsplit(':').next().unwrap_or_default() {
+        line if line == "0" || place.ends_with(" (--set)") => format!("{file} (--set)"),
+        line => format!("{file}:{line}"),
+    }
 }
 
 fn mean_loss(scenario: &Scenario) -> f64 {
@@ -160,4 +163,30 @@ fn mean_loss(scenario: &Scenario) -> f64 {
         pairs += weight.max(0.0);
     }
     if pairs > 0.0 { lost / pairs / 1e6 } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_do_not_tell_where_the_command_was_given() {
+        let text = "title = \"T\"\nnodes = 2\nduration = \"1s\"\n";
+        for (given, shown) in [
+            ("scenarios/x.toml", "scenarios/x.toml"),
+            ("../scenarios/x.toml", "scenarios/x.toml"),
+            ("./scenarios/./x.toml", "scenarios/x.toml"),
+            ("/home/somebody/scenarios/x.toml", "scenarios/x.toml"),
+            ("/home/somebody/x.toml", "x.toml"),
+            ("secret/x.toml", "x.toml"),
+            ("x.toml", "x.toml"),
+        ] {
+            let scenario = crate::scenario::parse(text, Path::new(given), &[]).unwrap();
+            assert_eq!(portable(&scenario), shown, "{given}");
+            assert_eq!(portable_place(&scenario, &format!("{given}:7")), format!("{shown}:7"));
+            for place in [format!("{given}:0"), format!("{given} (--set)")] {
+                assert_eq!(portable_place(&scenario, &place), format!("{shown} (--set)"));
+            }
+        }
+    }
 }

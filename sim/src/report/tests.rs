@@ -225,13 +225,18 @@ fn demo_seed(seed: u64, nodes: u32, loss: f64) -> SeedResult {
         result.convergence.push(ConvergencePoint { at: nanos(at), share, live: u64::from(nodes) });
     }
     result.converged_at = Some(nanos(3.0 + noise.next()));
-    let late = result.departures[0].delays.last().copied().unwrap_or(0) > 12 * SECOND;
+    let last = result.departures[0].delays.last().copied();
+    let late = last.unwrap_or(0) > 12 * SECOND;
     result.verdicts = vec![
-        Verdict { held: true, measured: "52 of 52 nodes after 0.512 s".into() },
-        Verdict { held: !late, measured: "51 of 51 observers after 9.841 s".into() },
+        verdict(true, "52 of 52 nodes after 0.512 s", Some(SECOND / 2)),
+        verdict(!late, "51 of 51 observers after 9.841 s", last),
     ];
     result.notes = vec!["host2 announced 10.0.2.15, an address nobody else can reach".into()];
     result
+}
+
+fn verdict(held: bool, measured: &str, at: Option<u64>) -> Verdict {
+    Verdict { held, measured: measured.into(), at }
 }
 
 fn judge(scenario: &Scenario, results: &[SeedResult]) -> Outcome {
@@ -325,7 +330,7 @@ fn summary_of_a_tiny_run() {
         result.false_failures =
             vec![FalseFailure { at: SECOND, observer: "host1".into(), subject: "host2".into() }];
         let measured = if held { "3 of 3 nodes after 0.250 s" } else { "2 of 3 nodes after 1 s" };
-        result.verdicts = vec![Verdict { held, measured: measured.into() }];
+        result.verdicts = vec![verdict(held, measured, held.then_some(SECOND / 4))];
         result.notes = vec!["seen".into()];
     }
     let text = summary::text(&scenario, &results, &judge(&scenario, &results)).unwrap();
@@ -457,7 +462,7 @@ fn commands_name_the_seeds() {
     assert_eq!(html::command(&scenario, &[5, 6]), "sim run scenarios/x.toml --seeds 5..6");
     assert_eq!(html::command(&scenario, &[9, 2]), "sim run scenarios/x.toml");
     scenario.file = "/tmp/my scenario.toml".into();
-    assert_eq!(html::command(&scenario, &[]), "sim run 'scenarios/my scenario.toml'");
+    assert_eq!(html::command(&scenario, &[]), "sim run 'my scenario.toml'");
 }
 
 #[test]

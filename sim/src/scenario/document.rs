@@ -51,6 +51,9 @@ impl Value {
 /// Keys that have a short form: `--set nodes=100` changes `nodes.count` where the file has a table.
 const SHORT_FORMS: [(&str, &str); 2] = [("nodes", "count"), ("start", "kind")];
 
+/// Most steps of the key of a `--set`: more than any scenario has, few enough to be walked by recursion.
+const STEPS_MAX: usize = 16;
+
 /// Reads `text`; syntax errors become problems, all of them.
 pub(super) fn read(text: &str, problems: &mut Problems<'_>) -> Option<Item> {
     let lines = Lines::new(text);
@@ -85,6 +88,17 @@ pub(super) fn set(root: &mut Item, index: usize, text: &str, problems: &mut Prob
         );
         return;
     };
+    if steps.len() > STEPS_MAX {
+        problems.add(
+            place,
+            "",
+            format!(
+                "the key has {} steps, and no scenario has more than {STEPS_MAX}: write one such as network.loss",
+                steps.len()
+            ),
+        );
+        return;
+    }
     let value = Item { place, value: flag_value(raw.trim(), place) };
     if let Err(error) = put(root, &steps, value, place) {
         problems.add(place, path, error);
@@ -251,6 +265,19 @@ mod tests {
         let (root, _) = apply("nodes = { count = 52, name = \"h{n}\" }\n", "nodes=100");
         assert!(matches!(find(&root, &["nodes", "count"]), Value::Integer(100)));
         assert!(matches!(find(&root, &["nodes", "name"]), Value::String(_)));
+    }
+
+    #[test]
+    fn endless_paths_are_refused_in_few_words() {
+        let flag = format!("a{}=1", ".a".repeat(50_000));
+        let (_, errors) = apply("nodes = 3\n", &flag);
+        assert_eq!(errors.len(), 1);
+        assert!(errors[0].ends_with(
+            "…: the key has 50001 steps, and no scenario has more than 16: write one such as network.loss"
+        ));
+        assert!(errors[0].len() < 300, "{}", errors[0]);
+        let (_, errors) = apply("nodes = 3\n", "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1");
+        assert_eq!(errors, Vec::<String>::new());
     }
 
     #[test]

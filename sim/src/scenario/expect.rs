@@ -59,7 +59,7 @@ fn read_one(
     let line = table.place().line();
     let reason = table.field("reason").and_then(|field| field.string("a sentence", problems));
     let seeds_ppm = match table.field("seeds_share") {
-        Some(field) => field.share(problems),
+        Some(field) => field.expected_share(problems),
         None => Some(PPM),
     };
     let kind = match table.exactly_one(&KINDS, problems) {
@@ -101,7 +101,7 @@ fn instant(
 
 fn coverage(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<u32> {
     match table.field("share") {
-        Some(field) => field.share(problems),
+        Some(field) => field.expected_share(problems),
         None => Some(PPM),
     }
 }
@@ -189,9 +189,9 @@ fn detected(
     let node = around.names.node(&node_field, problems)?;
     let state = state?;
     let (what, last) = match state {
-        MemberState::Left => ("leave", last_leave(around.workload, node)),
+        MemberState::Left => ("leave", leaves(around.workload, node).max()),
         MemberState::Alive | MemberState::Suspect | MemberState::Dead => {
-            ("crash", last_crash(around.faults, node))
+            ("crash", last_crash(around, node))
         }
     };
     let name = around.names.name(node);
@@ -201,6 +201,16 @@ fn detected(
             check_room(within_field.as_ref(), &what, at, within, around, problems);
         }
         None if around.complete => {
+            if what == "crash" && crashes(around.faults, node).next().is_some() {
+                node_field.refuse(
+                    format!(
+                        "{name} leaves before its crash, and who left is not detected as failed: restart it between \
+                         the two, or expect state = \"left\""
+                    ),
+                    problems,
+                );
+                return None;
+            }
             let block = if what == "crash" { "fault" } else { "work" };
             node_field.refuse(
                 format!(
@@ -214,18 +224,35 @@ fn detected(
     Some(ExpectKind::Detected { node, state, coverage_ppm: coverage_ppm?, within: within? })
 }
 
-fn last_crash(faults: &[Placed<Fault>], node: NodeIndex) -> Option<Nanos> {
+fn crashes(faults: &[Placed<Fault>], node: NodeIndex) -> impl Iterator<Item = Nanos> {
     let crashes = faults.iter().filter(
-        |fault| matches!(&fault.value.kind, FaultKind::Crash { nodes } if nodes.contains(&node)),
+        move |fault| matches!(&fault.value.kind, FaultKind::Crash { nodes } if nodes.contains(&node)),
     );
-    crashes.map(|fault| fault.value.at).max()
+    crashes.map(|fault| fault.value.at)
 }
 
-fn last_leave(workload: &[Placed<Work>], node: NodeIndex) -> Option<Nanos> {
-    let leaves = workload.iter().filter(
-        |work| matches!(&work.value.kind, WorkKind::Leave { nodes, .. } if nodes.contains(&node)),
+/// The last crash that somebody could notice: not one after a leave, which is what others have noticed by then.
+fn last_crash(around: &Around<'_>, node: NodeIndex) -> Option<Nanos> {
+    let restarts: Vec<Nanos> = restarts(around.faults, node).collect();
+    let left = |at: Nanos| {
+        let since = restarts.iter().copied().filter(|restart| *restart < at).max().unwrap_or(0);
+        leaves(around.workload, node).any(|leave| (since..at).contains(&leave))
+    };
+    crashes(around.faults, node).filter(|at| !left(*at)).max()
+}
+
+fn restarts(faults: &[Placed<Fault>], node: NodeIndex) -> impl Iterator<Item = Nanos> {
+    let restarts = faults.iter().filter(
+        move |fault| matches!(&fault.value.kind, FaultKind::Restart { nodes, .. } if nodes.contains(&node)),
     );
-    leaves.map(|work| work.value.at).max()
+    restarts.map(|fault| fault.value.at)
+}
+
+fn leaves(workload: &[Placed<Work>], node: NodeIndex) -> impl Iterator<Item = Nanos> {
+    let leaves = workload.iter().filter(
+        move |work| matches!(&work.value.kind, WorkKind::Leave { nodes, .. } if nodes.contains(&node)),
+    );
+    leaves.map(|work| work.value.at)
 }
 
 fn state_at(
@@ -264,5 +291,12 @@ fn joined_then_failed(
     let subject = node("subject", "subject = \"host2\"");
     let by = instant(table.required("by", "by = \"60s\"", problems), around, problems);
     table.finish(&[], problems);
+    if let Some(node) = observer.filter(|node| subject == Some(*node)) {
+        let name = around.names.name(node);
+        field.refuse(
+            format!("{name} is observer and subject: nobody sees itself fail, name two nodes"),
+            problems,
+        );
+    }
     Some(ExpectKind::JoinedThenFailed { observer: observer?, subject: subject?, by: by? })
 }

@@ -157,6 +157,32 @@ impl<'a> Field<'a> {
         parse_share(value).map_err(|error| self.refuse(error, problems)).ok()
     }
 
+    /// A share that an expectation may ask for: one that rounds to nothing would hold whatever happens.
+    pub(super) fn expected_share(&self, problems: &mut Problems<'_>) -> Option<u32> {
+        let share = self.share(problems)?;
+        if share == 0 {
+            self.refuse(
+                "expects nothing (it rounds to 0 millionths): write a share from 0.000001 to 1, or leave the block out",
+                problems,
+            );
+            return None;
+        }
+        Some(share)
+    }
+
+    /// Refuses control characters, which would garble terminals and reports.
+    pub(super) fn refuse_controls(&self, text: &str, problems: &mut Problems<'_>) {
+        if let Some(control) = text.chars().find(|c| c.is_control()) {
+            self.refuse(
+                format!(
+                    "has the control character U+{:04X} in it: names are printable, leave it out",
+                    u32::from(control)
+                ),
+                problems,
+            );
+        }
+    }
+
     /// One of the given words.
     pub(super) fn word<T: Copy>(
         &self,

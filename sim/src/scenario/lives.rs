@@ -13,8 +13,8 @@ enum Life {
     NotBooted,
     /// Switched off at this time.
     Off(Nanos),
-    /// Has asked to leave; it may or may not have exited yet.
-    Leaving,
+    /// Has asked to leave; the process is gone from this time on.
+    Leaving(Nanos),
 }
 
 /// Checks `faults` and `workload`, both in order of time.
@@ -55,7 +55,7 @@ impl Walk<'_> {
         let booted = self.boot.and_then(|boot| boot.get(index)).is_none_or(|boot| *boot <= at);
         match self.lives[index] {
             Life::NotBooted if booted => Life::Up,
-            life @ (Life::Up | Life::NotBooted | Life::Off(_) | Life::Leaving) => life,
+            life @ (Life::Up | Life::NotBooted | Life::Off(_) | Life::Leaving(_)) => life,
         }
     }
 
@@ -74,7 +74,13 @@ impl Walk<'_> {
                     Some("is up then: crash it, or let it leave, before".to_owned())
                 }
                 ("restart", Life::NotBooted) => Some(self.not_booted(*node)),
-                ("restart", Life::Off(_) | Life::Leaving) | (_, Life::Up | Life::Leaving) => None,
+                ("crash", Life::Leaving(gone)) if gone <= at => Some(format!(
+                    "has left and is gone since {}: restart it before, or crash it earlier",
+                    format_duration(gone)
+                )),
+                ("restart", Life::Off(_) | Life::Leaving(_)) | (_, Life::Up | Life::Leaving(_)) => {
+                    None
+                }
                 (_, other) => Some(self.absent(*node, other)),
             };
             if let Some(wrong) = wrong {
@@ -97,10 +103,14 @@ impl Walk<'_> {
 
     fn work(&mut self, work: &Placed<Work>, problems: &mut Problems<'_>) {
         let at = work.value.at;
+        let mut gone = at;
         let (key, nodes) = match &work.value.kind {
             WorkKind::Event { from: Some(node), .. } => ("from", std::slice::from_ref(node)),
             WorkKind::Event { from: None, .. } => return,
-            WorkKind::Leave { nodes, .. } => ("leave", nodes.as_slice()),
+            WorkKind::Leave { nodes, exit_after } => {
+                gone = at.saturating_add(*exit_after);
+                ("leave", nodes.as_slice())
+            }
             WorkKind::Join { nodes, .. } => ("join", nodes.as_slice()),
         };
         for node in nodes {
@@ -117,7 +127,7 @@ impl Walk<'_> {
                 );
             }
             if key == "leave" && !matches!(life, Life::Off(_)) {
-                self.lives[*node as usize] = Life::Leaving;
+                self.lives[*node as usize] = Life::Leaving(gone);
             }
         }
     }
@@ -127,7 +137,7 @@ impl Walk<'_> {
             Life::Off(since) => {
                 format!("is switched off since {}: restart it before", format_duration(since))
             }
-            Life::NotBooted | Life::Up | Life::Leaving => self.not_booted(node),
+            Life::NotBooted | Life::Up | Life::Leaving(_) => self.not_booted(node),
         }
     }
 

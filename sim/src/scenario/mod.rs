@@ -78,6 +78,15 @@ impl Scenario {
         let index = usize::try_from(node).unwrap_or(usize::MAX);
         self.nodes.get(index).map_or("", |spec| spec.name.as_str())
     }
+
+    /// Where a part with this line was written: `scenarios/x.toml:14`, or `scenarios/x.toml (--set)` for line 0.
+    #[must_use]
+    pub fn place(&self, line: usize) -> String {
+        match line {
+            0 => format!("{} (--set)", self.file.display()),
+            line => format!("{}:{line}", self.file.display()),
+        }
+    }
 }
 
 /// One node.

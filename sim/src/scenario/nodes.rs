@@ -1,12 +1,13 @@
 //! Nodes and regions: who there is, under which address, and where.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::document::Value;
 use super::field::{Field, Table};
 use super::problem::Problems;
 use super::select::Names;
-use crate::scenario::NodeSpec;
+use crate::scenario::{NodeIndex, NodeSpec};
 
 /// Most nodes of one scenario.
 const NODES_MAX: u64 = 100_000;
@@ -15,6 +16,8 @@ const PORT_DEFAULT: u16 = 7_946;
 const NAME_DEFAULT: &str = "host{n}";
 const ADDR_DEFAULT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 const NAME_BYTES_MAX: usize = 128;
+/// Most regions: the network keeps a link for every ordered pair.
+const REGIONS_MAX: usize = 64;
 
 /// Nodes as read, with the names of the regions.
 pub(super) struct Nodes {
@@ -32,8 +35,18 @@ pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems<'_>) -> Nodes {
     let names = Names::new(&specs, complete);
     let regions = regions(root.field("regions"), &mut specs, &names, problems);
     if let Some(field) = root.field("node") {
+        let mut seen = BTreeSet::new();
         for field in field.list("[[node]] blocks", problems).unwrap_or_default() {
-            override_node(&field, &mut specs, &names, &regions, problems);
+            let node = override_node(&field, &mut specs, &names, &regions, problems);
+            if let Some(node) = node
+                && !seen.insert(node)
+            {
+                let name = names.name(node);
+                field.refuse(
+                    format!("{name} has a [[node]] block already: write one with all of its keys"),
+                    problems,
+                );
+            }
         }
     }
     if let Some(field) = field {
@@ -52,6 +65,13 @@ fn generate(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<Vec<NodeSp
         }
         Value::Array(_) => {
             let fields = field.list("a list of names", problems)?;
+            if fields.len() as u64 > NODES_MAX {
+                field.refuse(
+                    format!("names {} nodes: at most {NODES_MAX} are possible", fields.len()),
+                    problems,
+                );
+                return None;
+            }
             let names: Option<Vec<String>> =
                 fields.iter().map(|one| node_name(one, problems)).collect();
             let names = names?;
@@ -98,13 +118,15 @@ fn name_pattern<'a>(field: &Field<'a>, count: u64, problems: &mut Problems<'_>) 
         );
         return None;
     }
-    if text.is_empty() || text.len() > NAME_BYTES_MAX - 4 {
+    let longest = numbered_len(text, count);
+    if longest == 0 || longest > NAME_BYTES_MAX {
         field.refuse(
-            format!("is {} bytes long: names have 1 to {NAME_BYTES_MAX} bytes", text.len()),
+            format!("gives names of up to {longest} bytes: names have 1 to {NAME_BYTES_MAX} bytes"),
             problems,
         );
         return None;
     }
+    field.refuse_controls(text, problems);
     Some(text)
 }
 
@@ -117,7 +139,14 @@ fn node_name(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<String> {
         );
         return None;
     }
+    field.refuse_controls(text, problems);
     Some(text.into())
+}
+
+/// Bytes of the longest name that [`numbered`] makes.
+fn numbered_len(pattern: &str, count: u64) -> usize {
+    let (marks, digits) = (pattern.matches("{n}").count(), count.to_string().len());
+    pattern.len() - marks * "{n}".len() + marks * digits
 }
 
 fn numbered(pattern: &str, count: u64) -> Vec<String> {
@@ -187,14 +216,15 @@ fn socket_addr(field: &Field<'_>, port: u16, problems: &mut Problems<'_>) -> Opt
     ip(field, problems).map(|ip| SocketAddr::new(ip, port))
 }
 
+/// Applies one [[node]] block and says which node it is about.
 fn override_node(
     field: &Field<'_>,
     specs: &mut [NodeSpec],
     names: &Names,
     regions: &[String],
     problems: &mut Problems<'_>,
-) {
-    let Some(mut table) = field.table("a [[node]] block", problems) else { return };
+) -> Option<NodeIndex> {
+    let mut table = field.table("a [[node]] block", problems)?;
     let node = table
         .required("name", "name = \"host1\"", problems)
         .and_then(|field| names.node(&field, problems));
@@ -206,13 +236,14 @@ fn override_node(
         .and_then(|field| socket_addr(&field, addr.map_or(port, |addr| addr.port()), problems));
     let region = table.field("region").and_then(|field| region_index(&field, regions, problems));
     table.finish(&[], problems);
-    let Some(spec) = spec else { return };
+    let spec = spec?;
     if let Some(addr) = addr {
         spec.addr = addr;
         spec.advertise = addr;
     }
     spec.advertise = advertise.unwrap_or(spec.advertise);
     spec.region = region.unwrap_or(spec.region);
+    node
 }
 
 /// `["eu", "us"]`, or tables that also say who lives there.
@@ -224,7 +255,15 @@ fn regions(
 ) -> Vec<String> {
     let Some(field) = field else { return vec!["default".into()] };
     let mut regions = Vec::new();
-    for one in field.list("a list such as [\"eu\", \"us\"]", problems).unwrap_or_default() {
+    let mut fields = field.list("a list such as [\"eu\", \"us\"]", problems).unwrap_or_default();
+    if fields.len() > REGIONS_MAX {
+        field.refuse(
+            format!("has {} regions: at most {REGIONS_MAX} are possible", fields.len()),
+            problems,
+        );
+        fields.truncate(REGIONS_MAX);
+    }
+    for one in fields {
         let index = u16::try_from(regions.len()).unwrap_or(u16::MAX);
         let name = if let Value::String(text) = &one.item.value {
             Some(text.clone())
@@ -232,14 +271,12 @@ fn regions(
             region_table(&one, index, specs, names, problems)
         };
         let Some(name) = name else { continue };
+        one.refuse_controls(&name, problems);
         if regions.contains(&name) {
             one.refuse(format!("region \"{name}\" is there already"), problems);
         } else {
             regions.push(name);
         }
-    }
-    if regions.len() > 64 {
-        field.refuse(format!("has {} regions, at most 64 are possible", regions.len()), problems);
     }
     if regions.is_empty() {
         field.refuse("names no region: leave it out for a single one", problems);

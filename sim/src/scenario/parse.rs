@@ -7,7 +7,7 @@ use super::fault::{self, Placed};
 use super::field::{Field, Table};
 use super::problem::{Problems, ScenarioErrors};
 use super::{expect, hash, lives, network, nodes, settings, start, work};
-use crate::scenario::{Nanos, Scenario};
+use crate::scenario::{Nanos, Scenario, Start};
 
 /// Most seeds of one run.
 const SEEDS_MAX: u64 = 1_000_000;
@@ -82,12 +82,15 @@ fn build(root: &Item, text: &str, file: &Path, problems: &mut Problems<'_>) -> O
         .and_then(|field| field.positive(problems));
     let series_bucket = series_bucket(&mut table, duration, problems);
     let nodes::Nodes { specs, names, regions } = nodes::read(&mut table, problems);
-    let config = settings::read(&mut table, problems);
+    let settings = settings::read(&mut table, problems);
     let network = network::read(&mut table, &regions, problems);
     let start = start::read(&mut table, duration, &names, problems);
     let faults = fault::read(&mut table, duration, &names, problems);
-    let around = work::Around { duration, names: &names, config: &config };
+    let around = work::Around { duration, names: &names, config: &settings.config };
     let workload = work::read(&mut table, &around, problems);
+    if let Start::Warm = start {
+        settings.check_warm(&specs, problems);
+    }
     lives::check(&start, &faults, &workload, &names, problems);
     let complete = faults.len() == blocks(root, "fault") && workload.len() == blocks(root, "work");
     let around =
@@ -105,7 +108,7 @@ fn build(root: &Item, text: &str, file: &Path, problems: &mut Problems<'_>) -> O
         duration: duration?,
         nodes: specs,
         start,
-        config,
+        config: settings.config,
         network,
         faults: values(faults),
         workload: values(workload),

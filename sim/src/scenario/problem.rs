@@ -80,7 +80,7 @@ impl<'a> Problems<'a> {
         let whence = match place {
             Place::Text { line, column } => format!("{}:{line}:{column}", self.file.display()),
             Place::Flag(index) => {
-                format!("--set {}", self.sets.get(index).map_or("", String::as_str))
+                format!("--set {}", shortened(self.sets.get(index).map_or("", String::as_str)))
             }
         };
         let message = if path.is_empty() {
@@ -88,6 +88,7 @@ impl<'a> Problems<'a> {
         } else {
             format!("{whence}: {path}: {text}")
         };
+        let message = printable(&message);
         if !self.found.iter().any(|(_, known)| *known == message) {
             self.found.push((place, message));
         }
@@ -104,6 +105,21 @@ impl<'a> Problems<'a> {
             file: self.file.to_owned(),
             messages: self.found.into_iter().map(|(_, message)| message).collect(),
         }
+    }
+}
+
+/// The text with control characters written out: what a file says must not steer a terminal.
+fn printable(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(escaped).collect()
+}
+
+/// The text, or as much of it as one line of a message can take.
+fn shortened(text: &str) -> String {
+    const CHARS_MAX: usize = 120;
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.into(),
     }
 }
 

@@ -9,6 +9,7 @@ use uwasa_core::keyring::{Key, Keyring};
 use super::document::Value;
 use super::field::{Field, Table};
 use super::problem::{Place, Problems};
+use crate::scenario::NodeSpec;
 
 /// Keys that people look for here and that live elsewhere.
 const HINTS: [(&str, &str); 4] = [
@@ -18,8 +19,56 @@ const HINTS: [(&str, &str); 4] = [
     ("fanout", "the fanout is called `gossip_nodes`"),
 ];
 
+/// The settings, and where those were written that depend on the rest of the scenario.
+pub(super) struct Settings {
+    pub(super) config: Arc<Config>,
+    place: Place,
+    places: Vec<(&'static str, Place)>,
+}
+
+impl Settings {
+    /// Refuses limits that a warm start, in which everybody knows everybody, would break from the first moment on.
+    pub(super) fn check_warm(&self, nodes: &[NodeSpec], problems: &mut Problems<'_>) {
+        let place = |key| self.places.iter().find(|(field, _)| *field == key).map(|(_, at)| *at);
+        let limit = self.config.members_max;
+        if nodes.len() > limit {
+            problems.add(
+                place("members_max").unwrap_or(self.place),
+                "config.members_max",
+                format!(
+                    "{limit} is less than the {} nodes, who all know each other in a warm start: write {} or more, \
+                     or start = \"cold\"",
+                    nodes.len(),
+                    nodes.len()
+                ),
+            );
+        }
+        let mut strangers = nodes.iter().filter(|node| !self.config.allows(node.advertise.ip()));
+        if let Some(first) = strangers.next() {
+            let others = match strangers.count() {
+                0 => String::new(),
+                1 => " (and 1 other)".into(),
+                count => format!(" (and {count} others)"),
+            };
+            let allowed: Vec<String> =
+                self.config.cidrs_allowed.iter().map(ToString::to_string).collect();
+            problems.add(
+                place("cidrs_allowed").unwrap_or(self.place),
+                "config.cidrs_allowed",
+                format!(
+                    "{} does not contain {}, which {} announces{others}, and all know each other in a warm start: \
+                     add a network that contains it, or write start = \"cold\"",
+                    allowed.join(", "),
+                    first.advertise.ip(),
+                    first.name
+                ),
+            );
+        }
+    }
+}
+
 /// Reads `config` and `phase`. On problems the LAN preset stands in, so that the rest can be checked.
-pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems<'_>) -> Arc<Config> {
+pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems<'_>) -> Settings {
     let phases = [("random", TimerPhase::Random), ("lockstep", TimerPhase::Aligned)];
     let phase = root.field("phase").and_then(|field| field.word(&phases, problems));
     let mut options = Options::lan();
@@ -41,7 +90,7 @@ pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems<'_>) -> Arc<Con
     }
     options.timer_phase = phase.unwrap_or_default();
     options.trace = true;
-    validated(options, place, &places, problems)
+    Settings { config: validated(options, place, &places, problems), place, places }
 }
 
 fn validated(

@@ -4,6 +4,7 @@ use super::document::Value;
 use super::field::{Field, Table};
 use super::problem::Problems;
 use super::select::Names;
+use super::units::format_duration;
 use crate::scenario::{JoinPlan, Nanos, Start};
 
 const MILLISECOND: Nanos = 1_000_000;
@@ -11,6 +12,8 @@ const MILLISECOND: Nanos = 1_000_000;
 const JOIN_AFTER: Nanos = 100 * MILLISECOND;
 /// Pause between join attempts that reached nobody.
 const RETRY: Nanos = 30_000 * MILLISECOND;
+/// The shortest pause between join attempts; 0 means that a join is tried once.
+const RETRY_MIN: Nanos = MILLISECOND;
 /// Most discovered nodes a node joins.
 const DISCOVER_LIMIT: u32 = 5;
 
@@ -72,8 +75,26 @@ fn from_table(
     if let (Some(field), Some(JoinPlan::Seeds(_))) = (&limit_field, &join) {
         field.refuse("has no effect: `join` names the nodes, so nothing is discovered", problems);
     }
-    let join_after = table.field("join_after").and_then(|field| field.duration(problems));
-    let retry = table.field("retry").and_then(|field| field.duration(problems));
+    let join_after = table.field("join_after").and_then(|field| {
+        let wait = field.duration(problems)?;
+        if duration.is_some_and(|duration| wait >= duration) {
+            field.refuse("no node would join before the end of the run: shorten it", problems);
+        }
+        Some(wait)
+    });
+    let retry = table.field("retry").and_then(|field| {
+        let pause = field.duration(problems)?;
+        if (1..RETRY_MIN).contains(&pause) {
+            field.refuse(
+                format!(
+                    "{} is too short: write \"0s\" for never, or \"1ms\" and more",
+                    format_duration(pause)
+                ),
+                problems,
+            );
+        }
+        Some(pause)
+    });
     table.finish(&[], problems);
     cold(boots(span, names), join_after, join, limit, retry)
 }

@@ -59,6 +59,9 @@ pub(super) fn parse_duration(text: &str) -> Result<Nanos, String> {
                 "\"{text}\" has the unknown unit \"{unit}\": write ns, us, ms, s, m, h or d, as in \"1.5s\""
             ));
         };
+        if is_huge(number) {
+            return Err(too_long(text));
+        }
         let part = scaled(number, *size)
             .ok_or_else(|| format!("\"{text}\" is no duration: write one such as \"1.5s\""))?;
         total = total.saturating_add(part);
@@ -66,8 +69,12 @@ pub(super) fn parse_duration(text: &str) -> Result<Nanos, String> {
     }
     match u64::try_from(total) {
         Ok(nanos) if nanos <= DURATION_MAX => Ok(nanos),
-        _ => Err(format!("\"{text}\" is too long: at most \"30d\" (30 days)")),
+        _ => Err(too_long(text)),
     }
+}
+
+fn too_long(text: &str) -> String {
+    format!("\"{text}\" is too long: at most \"30d\" (30 days)")
 }
 
 /// Reads `64KiB`, `1.5MB`, `100kB/s`. The error is the rule and the fix in words.
@@ -132,6 +139,13 @@ fn split_at(text: &str, stop: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(stop).unwrap_or(text.len()))
 }
 
+/// Whether a number is right, and has more digits before its point than [`scaled`] takes.
+fn is_huge(number: &str) -> bool {
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    digits(whole) && digits(part) && whole.trim_start_matches('0').len() > 18
+}
+
 /// `number` (decimal digits with at most one point) times `unit`; fractions below one are cut off.
 fn scaled(number: &str, unit: u64) -> Option<u128> {
     let (whole, part) = number.split_once('.').unwrap_or((number, ""));
@@ -174,7 +188,7 @@ mod tests {
             ("31d", "at most \"30d\""),
             ("s", "write one such as"),
             ("1.2.3s", "write one such as"),
-            ("99999999999999999999s", "write one such as"),
+            ("99999999999999999999s", "is too long: at most \"30d\""),
             ("", "is empty"),
         ] {
             let error = parse_duration(text).expect_err(text);

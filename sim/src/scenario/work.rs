@@ -1,5 +1,8 @@
 //! `[[work]]`: what users and operators do.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use uwasa_core::config::Config;
 use uwasa_core::msg::serf::UserEventMessage;
 use uwasa_core::wire::serf::user_event_len;
@@ -8,6 +11,7 @@ use super::fault::{Placed, read_at};
 use super::field::{Field, Table};
 use super::problem::Problems;
 use super::select::Names;
+use super::units::format_duration;
 use crate::scenario::{Nanos, Work, WorkKind};
 
 const KINDS: [&str; 3] = ["event", "leave", "join"];
@@ -38,7 +42,31 @@ pub(super) fn read(
         }
     }
     workload.sort_by_key(|work| work.value.at);
+    refuse_twins(&workload, problems);
     workload
+}
+
+/// Two events of one instant with one name and payload: the protocol takes the second for a copy of the first.
+fn refuse_twins(workload: &[Placed<Work>], problems: &mut Problems<'_>) {
+    let mut seen = BTreeMap::new();
+    for work in workload {
+        let WorkKind::Event { name, payload, .. } = &work.value.kind else { continue };
+        match seen.entry((work.value.at, name, payload)) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(&work.path);
+            }
+            Entry::Occupied(first) => problems.add(
+                work.place,
+                &format!("{}.event", work.path),
+                format!(
+                    "\"{name}\" at {} with this payload is in {} already, and is the same event for the protocol: \
+                     give them different names or payloads",
+                    format_duration(work.value.at),
+                    first.get()
+                ),
+            ),
+        }
+    }
 }
 
 fn read_one(
@@ -118,6 +146,7 @@ fn event(
     } else if name.is_empty() {
         field.refuse("is empty: an event needs a name", problems);
     }
+    field.refuse_controls(name, problems);
     Some(WorkKind::Event { from, name: name.into(), payload: payload.to_vec() })
 }
 

@@ -2,7 +2,10 @@
 //!
 //! A single node with Local settings meets two scripted members: py-1, which answers pings, and py-2, which answers
 //! nothing.
-#![expect(clippy::wildcard_enum_match_arm, reason = "a script looks for one thing and passes over the rest")]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a script looks for one thing and passes over the rest"
+)]
 
 use super::*;
 use crate::msg::swim::{Ack, Alive, MessageType, Nack, Suspect};
