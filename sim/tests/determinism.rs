@@ -72,11 +72,11 @@ fn cold(nodes: u16) -> Start {
 }
 
 fn fault(at: Nanos, until: Option<Nanos>, kind: FaultKind) -> Fault {
-    Fault { at, until, line: 0, kind }
+    Fault { at, until, kind }
 }
 
 fn work(at: Nanos, kind: WorkKind) -> Work {
-    Work { at, line: 0, kind }
+    Work { at, kind }
 }
 
 fn expect(kind: ExpectKind) -> Expect {

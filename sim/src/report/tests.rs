@@ -153,12 +153,12 @@ fn leave(node: &str, at: f64, observers: u32, noise: &mut Noise) -> Departure {
 }
 
 fn fault(at: f64, kind: FaultKind) -> Fault {
-    Fault { at: nanos(at), until: None, line: 1, kind }
+    Fault { at: nanos(at), until: None, kind }
 }
 
 fn event_work(at: f64, name: &str) -> Work {
     let kind = WorkKind::Event { from: None, name: name.into(), payload: Vec::new() };
-    Work { at: nanos(at), line: 1, kind }
+    Work { at: nanos(at), kind }
 }
 
 fn cold(nodes: u32, stagger: Nanos) -> Start {
@@ -177,7 +177,7 @@ fn demo(name: &str, nodes: u32, seeds: u64, loss: f64) -> (Scenario, Vec<SeedRes
     scenario.start = cold(nodes, 0);
     let leave_work = WorkKind::Leave { nodes: vec![4], exit_after: 0 };
     scenario.workload =
-        vec![event_work(15.0, "deploy"), Work { at: 50 * SECOND, line: 1, kind: leave_work }];
+        vec![event_work(15.0, "deploy"), Work { at: 50 * SECOND, kind: leave_work }];
     scenario.expects = vec![
         Expect {
             line: 31,

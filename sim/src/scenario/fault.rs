@@ -73,7 +73,6 @@ fn read_one(
     names: &Names,
     problems: &mut Problems<'_>,
 ) -> Option<Fault> {
-    let line = table.place().line();
     let at = read_at(&mut table, duration, problems);
     let ends = [table.field("for"), table.field("until")];
     let kind = table.exactly_one(&KINDS, problems);
@@ -120,7 +119,7 @@ fn read_one(
         ("heal", "a fault heals by itself at the end of `for` or `until`"),
     ];
     table.finish(&hints, problems);
-    Some(Fault { at: at?, until, line, kind: kind? })
+    Some(Fault { at: at?, until, kind: kind? })
 }
 
 fn switch(table: &mut Table<'_>, key: &'static str, problems: &mut Problems<'_>) -> bool {

@@ -194,8 +194,6 @@ pub struct Fault {
     pub at: Nanos,
     /// When it ends, for faults that last (`pause`, `partition`, `degrade`); `None`: never.
     pub until: Option<Nanos>,
-    /// Line in the scenario file.
-    pub line: usize,
     /// What happens.
     pub kind: FaultKind,
 }
@@ -241,8 +239,6 @@ pub enum FaultKind {
 pub struct Work {
     /// When.
     pub at: Nanos,
-    /// Line in the scenario file.
-    pub line: usize,
     /// What.
     pub kind: WorkKind,
 }

@@ -74,7 +74,6 @@ fn read_one(
     around: &Around<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Work> {
-    let line = table.place().line();
     let at = read_at(&mut table, around.duration, problems);
     let kind = match table.exactly_one(&KINDS, problems) {
         Some(("event", field)) => event(&field, &mut table, around, problems),
@@ -103,7 +102,7 @@ fn read_one(
         ("seeds", "a join says `to`, the nodes to join"),
     ];
     table.finish(&hints, problems);
-    Some(Work { at: at?, line, kind: kind? })
+    Some(Work { at: at?, kind: kind? })
 }
 
 fn event(
