@@ -121,8 +121,8 @@ pub enum StreamAction<'a> {
     },
     /// Append bytes.
     Send(&'a [u8]),
-    /// We send no more; the peer still may. The node takes no further interest: the driver closes the stream once the
-    /// peer finished too, or after a while.
+    /// We send no more; the peer still may. The driver closes the stream once the peer finished too. If it does not, a
+    /// `Reset` follows for a stream that the peer opened; for a dialed one the driver gives up after a while.
     Finish,
     /// End both directions and forget the id. No further input for it is expected; late ones are ignored.
     Reset,

@@ -235,7 +235,7 @@ impl Node {
                 turn.scratch.message.clear();
                 swim::encode_error_reply(&ErrorReply { error: text }, &mut turn.scratch.message);
                 self.send_message(id, false, turn);
-                turn.out.stream(id, &StreamAction::Finish);
+                self.finish_reply(id, false, turn);
             }
             None => turn.out.stream(id, &StreamAction::Reset),
         }
@@ -273,22 +273,26 @@ impl Node {
         };
         // What the message changed is told before the stream ends or a join is reported done.
         self.carry_out(turn);
-        if accepted {
-            turn.out.stream(id, &StreamAction::Finish);
-            if role == Role::Inbound {
-                let push_pull = message.kind() == MessageType::PushPull;
-                let deadline = self.now + self.config.tcp_timeout;
-                let reader = StreamReader::inbound();
-                self.open(id, Session { role: Role::Closing { push_pull }, reader, deadline });
+        match (accepted, role) {
+            (true, Role::Inbound) => {
+                self.finish_reply(id, message.kind() == MessageType::PushPull, turn);
             }
-        } else {
-            turn.out.stream(id, &StreamAction::Reset);
+            (true, _) => turn.out.stream(id, &StreamAction::Finish),
+            (false, _) => turn.out.stream(id, &StreamAction::Reset),
         }
         match role {
             Role::Join => self.on_seed_done(accepted, turn),
             Role::PushPull => self.rearm_push_pull(turn),
             Role::Ping { .. } | Role::Inbound | Role::Closing { .. } => {}
         }
+    }
+
+    /// Ends our direction of a stream that a peer opened, and waits for the peer to end its own.
+    fn finish_reply(&mut self, id: StreamId, push_pull: bool, turn: &mut Turn<'_>) {
+        turn.out.stream(id, &StreamAction::Finish);
+        let deadline = self.now + self.config.tcp_timeout;
+        let reader = StreamReader::inbound();
+        self.open(id, Session { role: Role::Closing { push_pull }, reader, deadline });
     }
 
     fn on_session_failed(&mut self, role: Role, turn: &mut Turn<'_>) {

@@ -191,6 +191,20 @@ fn streams_that_never_finish_are_bounded_and_reset_in_the_end() {
     assert_eq!(resets, 127);
 }
 
+#[test]
+fn an_error_reply_is_reset_if_the_peer_never_finishes() {
+    let mut victim = Victim::new(None);
+    let id = StreamId(1);
+    victim.input(Input::Stream { id, event: StreamInput::Accepted { from: addr(2) } });
+    // An encrypted frame, where there is no key.
+    let reply = victim.input(Input::Stream { id, event: StreamInput::Data(&[10, 0, 0, 0, 1]) });
+    assert_eq!((reply.sends, reply.closed), (1, true));
+    let later = Instant::from_nanos(60 * SECOND);
+    let mut cx = Cx { now: later, pool: &mut victim.pool, out: &mut victim.out };
+    victim.node.handle(Input::Timeout, &mut cx);
+    assert!(victim.drain().closed, "the driver is told to let go of it");
+}
+
 /// Every recorded message, to be damaged.
 fn recorded() -> Vec<Vec<u8>> {
     let vectors = vectors();

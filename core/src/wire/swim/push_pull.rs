@@ -22,11 +22,23 @@ pub fn encode_push_pull_header(header: &PushPullHeader, out: &mut Vec<u8>) {
 /// Appends one member entry of a push/pull message; it has no type byte.
 pub fn encode_push_pull_node(node: &PushPullNode<'_>, out: &mut Vec<u8>) {
     let mut writer = Writer::new(out, Dialect::Gossip);
+    write_head(node, &mut writer);
+    writer.unsigned(node.incarnation.into());
+    write_middle(node, &mut writer);
+    writer.signed(node.state);
+    write_tail(node, &mut writer);
+}
+
+/// What stands before the incarnation of an entry.
+fn write_head(node: &PushPullNode<'_>, writer: &mut Writer<'_>) {
     writer.fixed_map(7);
     writer.literal(key!("Addr"));
     writer.bytes(node.addr);
     writer.literal(key!("Incarnation"));
-    writer.unsigned(node.incarnation.into());
+}
+
+/// What stands between incarnation and state.
+fn write_middle(node: &PushPullNode<'_>, writer: &mut Writer<'_>) {
     writer.literal(key!("Meta"));
     writer.bytes(node.meta);
     writer.literal(key!("Name"));
@@ -34,7 +46,10 @@ pub fn encode_push_pull_node(node: &PushPullNode<'_>, out: &mut Vec<u8>) {
     writer.literal(key!("Port"));
     writer.unsigned(node.port.into());
     writer.literal(key!("State"));
-    writer.signed(node.state);
+}
+
+/// What stands after the state.
+fn write_tail(node: &PushPullNode<'_>, writer: &mut Writer<'_>) {
     writer.literal(key!("Vsn"));
     writer.bytes(node.vsn);
 }
@@ -56,24 +71,11 @@ pub struct NodeTemplate<'a> {
 /// Appends the pieces of a [`NodeTemplate`] back to back; returns where in `out` the first and the second end. The
 /// incarnation and state of `node` are not used.
 pub fn encode_node_template(node: &PushPullNode<'_>, out: &mut Vec<u8>) -> [usize; 2] {
-    let mut writer = Writer::new(out, Dialect::Gossip);
-    writer.fixed_map(7);
-    writer.literal(key!("Addr"));
-    writer.bytes(node.addr);
-    writer.literal(key!("Incarnation"));
+    write_head(node, &mut Writer::new(out, Dialect::Gossip));
     let incarnation = out.len();
-    let mut writer = Writer::new(out, Dialect::Gossip);
-    writer.literal(key!("Meta"));
-    writer.bytes(node.meta);
-    writer.literal(key!("Name"));
-    writer.text(node.name);
-    writer.literal(key!("Port"));
-    writer.unsigned(node.port.into());
-    writer.literal(key!("State"));
+    write_middle(node, &mut Writer::new(out, Dialect::Gossip));
     let state = out.len();
-    let mut writer = Writer::new(out, Dialect::Gossip);
-    writer.literal(key!("Vsn"));
-    writer.bytes(node.vsn);
+    write_tail(node, &mut Writer::new(out, Dialect::Gossip));
     [incarnation, state]
 }
 
