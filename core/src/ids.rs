@@ -10,6 +10,15 @@ pub struct StreamId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
 pub struct OpId(pub u64);
 
+/// Names a query: unique while its Lamport time is within the query buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord, Default)]
+pub struct QueryId {
+    /// Query-clock Lamport time.
+    pub ltime: u64,
+    /// Random number of the asker.
+    pub id: u32,
+}
+
 /// Index of a member name. Dense, private to one process, never on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct NodeId(pub u32);

@@ -40,6 +40,7 @@ pub mod bench {
 }
 pub mod command;
 pub mod config;
+pub mod coordinate;
 pub mod event;
 mod idmap;
 mod ids;
@@ -52,8 +53,10 @@ pub mod pool;
 mod queue;
 pub mod rng;
 mod serf;
+pub mod snapshot;
 pub mod stats;
 mod swim;
+pub mod tags;
 #[cfg(test)]
 mod testing;
 pub mod time;

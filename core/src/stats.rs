@@ -42,13 +42,25 @@ pub enum DropReason {
     EventsFull,
     /// Lamport time beyond any sane value.
     LamportTime,
-    /// Serf message of a type this layer does not handle.
+    /// Serf message of a type that is not carried by itself, or unknown.
     SerfMessageType,
+    /// Intents about unknown names fill their buffer.
+    IntentsFull,
+    /// Query older than the buffer or the minimum time.
+    QueryTooOld,
+    /// Too many queries share one Lamport time, or too many wait to be answered.
+    QueriesFull,
+    /// Ack or answer to no query of ours, or after its end.
+    UnknownQuery,
+    /// Relay request whose content is no ack or answer, or whose address is no address.
+    Relay,
+    /// Coordinate that is malformed, of another version, or refused by the algorithm.
+    Coordinate,
 }
 
 impl DropReason {
     /// Number of reasons.
-    pub const COUNT: usize = Self::SerfMessageType as usize + 1;
+    pub const COUNT: usize = Self::Coordinate as usize + 1;
 
     /// Every reason with its name in reports.
     pub const ALL: [(Self, &'static str); Self::COUNT] = [
@@ -72,6 +84,12 @@ impl DropReason {
         (Self::EventsFull, "events_full"),
         (Self::LamportTime, "lamport_time"),
         (Self::SerfMessageType, "serf_message_type"),
+        (Self::IntentsFull, "intents_full"),
+        (Self::QueryTooOld, "query_too_old"),
+        (Self::QueriesFull, "queries_full"),
+        (Self::UnknownQuery, "unknown_query"),
+        (Self::Relay, "relay"),
+        (Self::Coordinate, "coordinate"),
     ];
 }
 
@@ -114,6 +132,48 @@ pub struct Stats {
     pub event_duplicates: u64,
     /// Broadcasts dropped by the queue's depth limit.
     pub broadcasts_pruned: u64,
+    /// Members that joined, as the application hears it.
+    pub member_joins: u64,
+    /// Members that left.
+    pub member_leaves: u64,
+    /// Members that failed.
+    pub member_failures: u64,
+    /// Members that changed tags or address.
+    pub member_updates: u64,
+    /// Member records erased.
+    pub member_reaps: u64,
+    /// Failed members that came back within `flap_timeout`.
+    pub flaps: u64,
+    /// Join and leave intents that were new here.
+    pub intents_accepted: u64,
+    /// Leaves of this node that it refuted.
+    pub intents_refuted: u64,
+    /// Queries that were new here.
+    pub queries_accepted: u64,
+    /// Queries seen again.
+    pub query_duplicates: u64,
+    /// Queries delivered to the application.
+    pub queries_delivered: u64,
+    /// Answers given to queries.
+    pub query_answers: u64,
+    /// Acks to own queries.
+    pub query_acks: u64,
+    /// Answers to own queries.
+    pub query_responses: u64,
+    /// Acks that came again, or were not asked for.
+    pub query_duplicate_acks: u64,
+    /// Answers that came again.
+    pub query_duplicate_responses: u64,
+    /// Messages passed on for others.
+    pub relayed: u64,
+    /// Votes about the own name.
+    pub conflict_votes: u64,
+    /// Attempts to reach failed members.
+    pub reconnects: u64,
+    /// Round-trip times that improved the own coordinate.
+    pub coordinate_updates: u64,
+    /// Times the own coordinate had become infinite and started anew.
+    pub coordinate_resets: u64,
     drops: [u64; DropReason::COUNT],
 }
 

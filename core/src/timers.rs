@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::ids::{NodeId, StreamId};
+use crate::ids::{NodeId, OpId, QueryId, StreamId};
 use crate::time::Instant;
 
 /// Which timer asks for the next wake-up.
@@ -16,8 +16,28 @@ pub enum TimerKind {
     Gossip,
     /// The next full state exchange is due.
     PushPull,
-    /// A leave gives up waiting for its broadcast.
+    /// The next search for records to erase is due.
+    Reap,
+    /// The next attempt to reach a failed member is due.
+    Reconnect,
+    /// The next look at the depth of the queues is due.
+    QueueCheck,
+    /// Collected member events are due.
+    Coalesce,
+    /// Collected user events are due.
+    UserCoalesce,
+    /// The member clock is to be recorded in the snapshot.
+    SnapshotClock,
+    /// The next step of a leave is due: it gives up waiting for a broadcast, or its last wait is over.
     Leave,
+    /// A command gives up waiting for its broadcast.
+    Broadcast(OpId),
+    /// A pruned member is to be erased.
+    Prune(NodeId),
+    /// An own query ends.
+    QueryEnd(QueryId),
+    /// A delivered query can no longer be answered.
+    QueryExpiry(QueryId),
     /// A suspicion expires.
     Suspicion(NodeId),
     /// A relayed probe was not answered in time; the number is the relay's own.
@@ -26,11 +46,17 @@ pub enum TimerKind {
     Stream(StreamId),
 }
 
-const FIXED: [TimerKind; 5] = [
+const FIXED: [TimerKind; 11] = [
     TimerKind::ProbeWindow,
     TimerKind::ProbeTick,
     TimerKind::Gossip,
     TimerKind::PushPull,
+    TimerKind::Reap,
+    TimerKind::Reconnect,
+    TimerKind::QueueCheck,
+    TimerKind::Coalesce,
+    TimerKind::UserCoalesce,
+    TimerKind::SnapshotClock,
     TimerKind::Leave,
 ];
 
@@ -97,10 +123,20 @@ impl Timers {
             TimerKind::ProbeTick => 1,
             TimerKind::Gossip => 2,
             TimerKind::PushPull => 3,
-            TimerKind::Leave => 4,
-            TimerKind::Suspicion(_) | TimerKind::Relay(_) | TimerKind::Stream(_) => {
-                unreachable!("keyed timers have no slot in the table")
-            }
+            TimerKind::Reap => 4,
+            TimerKind::Reconnect => 5,
+            TimerKind::QueueCheck => 6,
+            TimerKind::Coalesce => 7,
+            TimerKind::UserCoalesce => 8,
+            TimerKind::SnapshotClock => 9,
+            TimerKind::Leave => 10,
+            TimerKind::Broadcast(_)
+            | TimerKind::Prune(_)
+            | TimerKind::QueryEnd(_)
+            | TimerKind::QueryExpiry(_)
+            | TimerKind::Suspicion(_)
+            | TimerKind::Relay(_)
+            | TimerKind::Stream(_) => unreachable!("keyed timers have no slot in the table"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Typed taps on state changes, for oracles, metrics and logs. Cheap enough to leave on.
 
-use crate::ids::NodeId;
+use crate::event::MemberEventKind;
+use crate::ids::{NodeId, QueryId};
 use crate::time::Instant;
 
 /// A member's state as SWIM keeps it. The numbers are the wire's.
@@ -29,6 +30,54 @@ impl MemberState {
             _ => return None,
         })
     }
+}
+
+/// A member's status as Serf keeps it. The numbers are the wire's; 0 is "none".
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum MemberStatus {
+    /// A member of the cluster.
+    Alive = 1,
+    /// Announced its departure, still answers.
+    Leaving = 2,
+    /// Left, on its own announcement or forced out.
+    Left = 3,
+    /// Declared dead without an announcement.
+    Failed = 4,
+}
+
+impl MemberStatus {
+    /// The status for a wire number, if it is one.
+    #[must_use]
+    pub const fn from_wire(number: i64) -> Option<Self> {
+        Some(match number {
+            1 => Self::Alive,
+            2 => Self::Leaving,
+            3 => Self::Left,
+            4 => Self::Failed,
+            _ => return None,
+        })
+    }
+
+    /// The word Serf shows.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Leaving => "leaving",
+            Self::Left => "left",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What an intent announces.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum IntentKind {
+    /// A member is here.
+    Join,
+    /// A member is about to leave, or is forced out.
+    Leave,
 }
 
 /// Which input made a state change.
@@ -75,7 +124,7 @@ pub enum ProbeOutcome {
     },
 }
 
-/// How a user event reached this node.
+/// How a user event, a query or an intent reached this node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum EventPath {
     /// Sent here.
@@ -173,4 +222,111 @@ pub enum Trace {
         /// How it came.
         path: EventPath,
     },
+    /// The Serf status of `subject` changed; `None` means "no record".
+    Status {
+        /// Whose record.
+        subject: NodeId,
+        /// Before.
+        from: Option<MemberStatus>,
+        /// After.
+        to: Option<MemberStatus>,
+        /// Status Lamport time after the change.
+        ltime: u64,
+    },
+    /// Something happened to a member, as the application will hear it, before coalescing.
+    Member {
+        /// What.
+        kind: MemberEventKind,
+        /// To whom.
+        subject: NodeId,
+    },
+    /// An intent was new here.
+    IntentAccepted {
+        /// About whom; `None` for a name without a record, which is buffered.
+        subject: Option<NodeId>,
+        /// What it announces.
+        kind: IntentKind,
+        /// Its Lamport time.
+        ltime: u64,
+        /// How it came.
+        path: EventPath,
+    },
+    /// An own leave that is not meant was answered with a newer join.
+    IntentRefuted {
+        /// Lamport time of the join.
+        ltime: u64,
+    },
+    /// A query was accepted for the first time.
+    QueryAccepted {
+        /// Which.
+        query: QueryId,
+        /// Whether its filters match this node.
+        matched: bool,
+        /// How it came.
+        path: EventPath,
+    },
+    /// This node answered a query.
+    QueryAnswered {
+        /// Which.
+        query: QueryId,
+    },
+    /// An own query was acked or answered.
+    QueryReplied {
+        /// Which.
+        query: QueryId,
+        /// By whom, if this process knows the name.
+        from: Option<NodeId>,
+        /// An ack; otherwise an answer.
+        ack: bool,
+        /// This member did so before.
+        duplicate: bool,
+    },
+    /// An own query ended.
+    QueryEnded {
+        /// Which.
+        query: QueryId,
+        /// Members that acked.
+        acks: u32,
+        /// Members that answered.
+        responses: u32,
+    },
+    /// A message was passed on for somebody.
+    Relayed,
+    /// The keyring changed.
+    KeyringChanged {
+        /// Keys in it.
+        keys: u32,
+    },
+    /// A vote about the own name ended.
+    ConflictVote {
+        /// Members that answered.
+        responses: u32,
+        /// Those that know this node under the name.
+        matching: u32,
+        /// Whether this node stays.
+        stays: bool,
+    },
+    /// A member that had failed came back within `flap_timeout`.
+    Flapped {
+        /// Who.
+        subject: NodeId,
+    },
+    /// A queue is deeper than `queue_depth_warning`.
+    QueueDeep {
+        /// Which.
+        queue: QueueKind,
+        /// Messages in it.
+        depth: u32,
+    },
+}
+
+/// The broadcast queues of the Serf layer, in the order they are drained.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum QueueKind {
+    /// Join and leave intents.
+    Intent,
+    /// Queries.
+    Query,
+    /// User events.
+    Event,
 }

@@ -11,8 +11,21 @@ const FUNCTION_LINES_MAX: usize = 70;
 /// The chain of the core: a module may import only modules of its own link or of links before it.
 const CHAIN: [&[&str]; 9] = [
     &[
-        "time", "timers", "rng", "math", "ids", "idmap", "config", "keyring", "command", "event",
-        "trace", "stats",
+        "time",
+        "timers",
+        "rng",
+        "math",
+        "ids",
+        "idmap",
+        "config",
+        "keyring",
+        "tags",
+        "command",
+        "event",
+        "trace",
+        "stats",
+        "coordinate",
+        "snapshot",
     ],
     &["msg"],
     &["wire"],

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 
 use super::{Node, Turn};
 use crate::command::{Command, OpError, Reply};
-use crate::config::META_BYTES_MAX;
 use crate::io::OpId;
 use crate::trace::EventPath;
 
@@ -34,19 +33,12 @@ impl Node {
         match command {
             Command::Join { seeds, replay_events } => self.join(op, seeds, replay_events, turn),
             Command::Leave => self.leave(op, turn),
-            Command::SetMeta(meta) => {
-                let result = if meta.len() > META_BYTES_MAX {
-                    Err(OpError::MetaTooLarge { size: meta.len(), limit: META_BYTES_MAX })
-                } else if self.swim.has_left() {
-                    Err(OpError::NotAlive)
-                } else {
-                    let (swim, mut cx) = self.swim(turn);
-                    swim.set_meta(meta, &mut cx);
-                    Ok(Reply::MetaSet)
-                };
-                self.carry_out(turn);
-                turn.out.done(op, result);
-            }
+            Command::ForceLeave { .. }
+            | Command::SetTags(_)
+            | Command::Query(_)
+            | Command::Respond { .. }
+            | Command::Keys { .. }
+            | Command::KeyringStored { .. } => {}
             Command::UserEvent { name, payload, coalesce } => {
                 let (config, stats) = (&self.config, &mut self.stats);
                 let sent = self.serf.events.send(name, payload, coalesce, config, stats);

@@ -232,6 +232,16 @@ impl Node {
                 | TimerKind::PushPull
                 | TimerKind::Leave
                 | TimerKind::Suspicion(_)
+                | TimerKind::Reap
+                | TimerKind::Reconnect
+                | TimerKind::QueueCheck
+                | TimerKind::Coalesce
+                | TimerKind::UserCoalesce
+                | TimerKind::SnapshotClock
+                | TimerKind::Broadcast(_)
+                | TimerKind::Prune(_)
+                | TimerKind::QueryEnd(_)
+                | TimerKind::QueryExpiry(_)
                 | TimerKind::Relay(_) => {
                     let (swim, mut cx) = self.swim(turn);
                     swim.on_timer(due, kind, &mut cx);
@@ -263,7 +273,8 @@ impl Node {
                     Action::Trace(trace) => turn.out.trace(trace),
                     Action::Event(event) => turn.out.event(event),
                     Action::Send(send) => self.send(send, turn),
-                    Action::LeaveDone => self.on_leave_done(turn),
+                    Action::Upcall(_) | Action::Persist(_) => {}
+                    Action::Done { op, result } => turn.out.done(op, result),
                 }
             }
             if turn.scratch.actions.is_empty() {

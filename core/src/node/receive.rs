@@ -90,7 +90,11 @@ impl Node {
             return;
         }
         let to = answer_address(&ping.source, from);
-        turn.scratch.actions.push(Action::Send(Send::Ack { to, seq_no: ping.seq_no }));
+        turn.scratch.actions.push(Action::Send(Send::Ack {
+            to,
+            seq_no: ping.seq_no,
+            coordinate: true,
+        }));
         // Pings never wait: the ack leaves before the rest of the packet is read, so it does not carry back to the
         // pinger the very news that came with its ping, at the cost of the transmit budget.
         self.carry_out(turn);

@@ -50,7 +50,8 @@ impl Node {
                 let to = turn.pool.profile(relay).socket_addr();
                 self.send_with_piggyback(to, turn);
             }
-            Send::Ack { to, seq_no } => {
+            Send::User { .. } => {}
+            Send::Ack { to, seq_no, coordinate: _ } => {
                 let packer = &mut turn.scratch.packer;
                 packer.clear();
                 packer.push(|out| swim::encode_ack(&Ack { seq_no, payload: None }, out));

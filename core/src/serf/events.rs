@@ -174,7 +174,7 @@ impl UserEvents {
             return;
         }
         self.queue.push(None, bytes, message);
-        let dropped = self.queue.prune(config.event_queue_max);
+        let dropped = self.queue.prune(config.queue_depth_max);
         bump_by(&mut stats.broadcasts_pruned, dropped);
     }
 

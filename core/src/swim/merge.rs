@@ -5,13 +5,12 @@
 
 use bytes::Bytes;
 
-use crate::event::Event;
 use crate::msg::swim::{Dead, Suspect};
 use crate::pool::{NodeId, Profile, Vsn, WireAddr};
 use crate::queue::Ticket;
 use crate::stats::{DropReason, bump};
 use crate::swim::suspicion::Suspicion;
-use crate::swim::{Action, Fact, Member, Name, Swim, SwimCx};
+use crate::swim::{Action, Fact, Member, Name, Swim, SwimCx, Upcall};
 use crate::time::duration_nanos;
 use crate::timers::TimerKind;
 use crate::trace::{Cause, MemberState, Trace};
@@ -160,6 +159,7 @@ impl Swim {
         }
         bump(&mut cx.stats.conflicts);
         cx.trace(Trace::Conflict { subject: node });
+        cx.actions.push(Action::Upcall(Upcall::Conflict { existing: node }));
         Address::Refused
     }
 
@@ -203,12 +203,12 @@ impl Swim {
         }
         match before {
             None | Some(MemberState::Dead | MemberState::Left) => {
-                cx.actions.push(Action::Event(Event::MemberJoin(node)));
+                cx.actions.push(Action::Upcall(Upcall::Joined(node)));
             }
             Some(MemberState::Alive | MemberState::Suspect) => {
                 let meta = |member: Member| &cx.pool.profile(member.profile).meta;
                 if old.is_some_and(|old| meta(old) != meta(member)) {
-                    cx.actions.push(Action::Event(Event::MemberUpdate(node)));
+                    cx.actions.push(Action::Upcall(Upcall::Updated(node)));
                 }
             }
         }
@@ -334,8 +334,7 @@ impl Swim {
             incarnation,
             cause,
         });
-        let event = if leaves { Event::MemberLeave(node) } else { Event::MemberFailed(node) };
-        cx.actions.push(Action::Event(event));
+        cx.actions.push(Action::Upcall(Upcall::Departed(node)));
         Some(ticket)
     }
 

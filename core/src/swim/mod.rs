@@ -18,16 +18,19 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::command::{OpError, Reply};
 use crate::config::{Config, Identity, TimerPhase};
 use crate::event::Event;
 use crate::idmap::IdMap;
+use crate::ids::OpId;
 use crate::pool::{NodeId, Pool, Profile, ProfileId, WireAddr};
 use crate::queue::{BroadcastQueue, Ticket};
 use crate::rng::Rng;
+use crate::snapshot::Record as SnapshotRecord;
 use crate::stats::Stats;
 use crate::time::{Instant, duration_nanos};
 use crate::timers::{TimerKind, Timers};
-use crate::trace::{Cause, MemberState, Trace};
+use crate::trace::{Cause, MemberState, MemberStatus, Trace};
 
 use awareness::Awareness;
 pub(crate) use merge::AliveClaim;
@@ -36,8 +39,8 @@ pub(crate) use push_pull::{RemoteEntry, RemoteVersions};
 use relay::Relay;
 pub(crate) use relay::RelayRequest;
 use suspicion::Suspicion;
-pub(crate) use table::Member;
 use table::MemberTable;
+pub(crate) use table::{Member, Record};
 
 /// What one call may touch besides `Swim` itself.
 pub(crate) struct SwimCx<'a> {
@@ -103,8 +106,30 @@ pub(crate) enum Action {
     Trace(Trace),
     Event(Event),
     Send(Send),
-    /// The announcement of the own departure is out, or was given up.
-    LeaveDone,
+    /// News for the layer above.
+    Upcall(Upcall),
+    /// A line for the snapshot.
+    Persist(SnapshotRecord),
+    /// A command is done.
+    Done {
+        op: OpId,
+        result: Result<Reply, OpError>,
+    },
+}
+
+/// What SWIM tells the Serf layer, in order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Upcall {
+    /// A member became alive: it is new, or was dead or left.
+    Joined(NodeId),
+    /// A member became dead or left; the two are not told apart here.
+    Departed(NodeId),
+    /// The metadata of a member that is not dead or left changed.
+    Updated(NodeId),
+    /// Somebody claims the name of `existing` from another address.
+    Conflict { existing: NodeId },
+    /// A broadcast that was waited for is transmitted to its limit, superseded or dropped.
+    BroadcastDone(Ticket),
 }
 
 /// Something to send; `node` turns it into bytes.
@@ -135,6 +160,15 @@ pub(crate) enum Send {
     Ack {
         to: SocketAddr,
         seq_no: u32,
+        /// Carry the own coordinate; acks passed on for others carry none.
+        coordinate: bool,
+    },
+    /// A message of the Serf layer to one member, in a datagram of its own.
+    User {
+        to: SocketAddr,
+        /// The member, if it is known: decides about the checksum.
+        member: Option<ProfileId>,
+        message: Bytes,
     },
     Nack {
         to: SocketAddr,
@@ -264,6 +298,41 @@ impl Swim {
         self.table.get(id)
     }
 
+    /// What the Serf layer keeps about `id`.
+    pub(crate) fn record(&self, id: NodeId) -> Option<Record> {
+        self.table.record(id)
+    }
+
+    /// Every Serf record, by id.
+    pub(crate) fn records(&self) -> impl Iterator<Item = (NodeId, Record)> {
+        self.table.records()
+    }
+
+    /// Serf records in every status, the own one included.
+    pub(crate) fn records_len(&self) -> usize {
+        self.table.records_len()
+    }
+
+    /// Serf records in `status`.
+    pub(crate) fn status_count(&self, status: MemberStatus) -> usize {
+        self.table.status_count(status)
+    }
+
+    /// Writes the Serf record of a member that SWIM knows, or that has a record already.
+    pub(crate) fn set_record(&mut self, id: NodeId, status: MemberStatus, ltime: u64) {
+        self.table.set_record(id, status, ltime);
+    }
+
+    /// Erases a Serf record.
+    pub(crate) fn erase_record(&mut self, id: NodeId) {
+        self.table.erase_record(id);
+    }
+
+    /// Members SWIM counts as alive, suspects and the own one included.
+    pub(crate) fn alive_len(&self) -> usize {
+        self.table.count(MemberState::Alive) + self.table.count(MemberState::Suspect)
+    }
+
     /// Known members in every state, self included.
     pub(crate) fn members_len(&self) -> usize {
         self.table.len()
@@ -305,7 +374,6 @@ impl Swim {
         let ticket = self.on_dead(me, self.incarnation, &Name::Known(me), Cause::Local, cx);
         self.leave_ticket = ticket.filter(|_| self.has_peers());
         if self.leave_ticket.is_none() {
-            cx.actions.push(Action::LeaveDone);
             return;
         }
         let give_up = cx.now + cx.config.broadcast_timeout;
@@ -316,7 +384,6 @@ impl Swim {
     pub(crate) fn on_leave_timeout(&mut self, cx: &mut SwimCx<'_>) {
         cx.timers.clear(TimerKind::Leave);
         self.leave_ticket = None;
-        cx.actions.push(Action::LeaveDone);
     }
 
     /// Looks whether the broadcast that a leave waits for is finished.
@@ -337,7 +404,17 @@ impl Swim {
             TimerKind::Leave => self.on_leave_timeout(cx),
             TimerKind::Suspicion(id) => self.on_suspicion_expired(id, cx),
             TimerKind::Relay(seq_no) => self.on_relay_timeout(seq_no, cx),
-            TimerKind::Stream(_) => unreachable!("streams belong to the node"),
+            TimerKind::Reap
+            | TimerKind::Reconnect
+            | TimerKind::QueueCheck
+            | TimerKind::Coalesce
+            | TimerKind::UserCoalesce
+            | TimerKind::SnapshotClock
+            | TimerKind::Broadcast(_)
+            | TimerKind::Prune(_)
+            | TimerKind::QueryEnd(_)
+            | TimerKind::QueryExpiry(_)
+            | TimerKind::Stream(_) => unreachable!("{kind:?} belongs to another layer"),
         }
     }
 }

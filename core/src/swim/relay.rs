@@ -53,7 +53,7 @@ impl Swim {
     pub(super) fn on_relayed_ack(&mut self, seq_no: u32, cx: &mut SwimCx<'_>) -> bool {
         let Some(relay) = self.relays.remove(&seq_no) else { return false };
         cx.timers.cancel(relay.deadline, TimerKind::Relay(seq_no));
-        cx.send(Send::Ack { to: relay.asker, seq_no: relay.asker_seq_no });
+        cx.send(Send::Ack { to: relay.asker, seq_no: relay.asker_seq_no, coordinate: false });
         true
     }
 

@@ -6,7 +6,7 @@ use crate::idmap::IdMap;
 use crate::pool::{NodeId, Pool, ProfileId, Vsn};
 use crate::rng::Rng;
 use crate::time::Instant;
-use crate::trace::MemberState;
+use crate::trace::{MemberState, MemberStatus};
 
 /// What one observer keeps about one subject. Private to one node, hence small.
 #[derive(Clone, Copy, Debug)]
@@ -14,12 +14,17 @@ struct Row {
     /// [`ABSENT`] while the observer does not know the subject.
     profile: u32,
     incarnation: u32,
-    /// SWIM state in the low 4 bits; the bits above stay free for the Serf layer's status and Lamport time.
+    /// SWIM state in the low 4 bits ([`NO_STATE`]: no SWIM record), Serf status in the next 4 (0: no Serf record), then
+    /// the status Lamport time.
     bits: u64,
 }
 
 const ABSENT: u32 = u32::MAX;
-const NO_ROW: Row = Row { profile: ABSENT, incarnation: 0, bits: 0 };
+const NO_STATE: u64 = 0xf;
+const STATE_MASK: u64 = 0xf;
+const STATUS_SHIFT: u32 = 4;
+const LTIME_SHIFT: u32 = 8;
+const NO_ROW: Row = Row { profile: ABSENT, incarnation: 0, bits: NO_STATE };
 const _: () = assert!(size_of::<Row>() == 16, "ten thousand nodes hold a hundred million rows");
 
 /// One member as the observer sees it.
@@ -28,6 +33,14 @@ pub(crate) struct Member {
     pub(crate) profile: ProfileId,
     pub(crate) incarnation: u32,
     pub(crate) state: MemberState,
+}
+
+/// One member as the Serf layer keeps it. It outlives the SWIM record: failed and left members are shown for a day.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Record {
+    pub(crate) profile: ProfileId,
+    pub(crate) status: MemberStatus,
+    pub(crate) ltime: u64,
 }
 
 /// Members per version bytes, for the push/pull version check.
@@ -45,6 +58,8 @@ pub(crate) struct MemberTable {
     ring: Vec<NodeId>,
     cursor: usize,
     counts: [usize; 4],
+    /// Serf records per status; index 0 is unused.
+    status_counts: [usize; 5],
     /// Time of the last state change; missing for members that are alive.
     changed: IdMap<Instant>,
     versions: SmallVec<[VsnCount; 2]>,
@@ -63,29 +78,56 @@ impl MemberTable {
 
     /// What is known about `id`.
     pub(crate) fn get(&self, id: NodeId) -> Option<Member> {
-        let row = self.rows.get(id.index())?;
-        if row.profile == ABSENT {
-            return None;
+        self.rows.get(id.index()).and_then(|row| row.member())
+    }
+
+    /// What the Serf layer keeps about `id`.
+    pub(crate) fn record(&self, id: NodeId) -> Option<Record> {
+        self.rows.get(id.index()).and_then(|row| row.record())
+    }
+
+    /// Every Serf record, by id.
+    pub(crate) fn records(&self) -> impl Iterator<Item = (NodeId, Record)> {
+        (0..).map(NodeId).zip(&self.rows).filter_map(|(id, row)| Some((id, row.record()?)))
+    }
+
+    /// Serf records in every status.
+    pub(crate) fn records_len(&self) -> usize {
+        self.status_counts.iter().sum()
+    }
+
+    /// Serf records in `status`.
+    pub(crate) fn status_count(&self, status: MemberStatus) -> usize {
+        self.status_counts[status as usize]
+    }
+
+    /// Writes the Serf part of a row; the profile is that of the SWIM record, or stays what it was.
+    pub(crate) fn set_record(&mut self, id: NodeId, status: MemberStatus, ltime: u64) {
+        let row = &mut self.rows[id.index()];
+        debug_assert!(row.profile != ABSENT, "{id:?} has no profile to keep a record of");
+        debug_assert!(ltime < 1 << (u64::BITS - LTIME_SHIFT), "Lamport time out of range");
+        if let Some(old) = row.record() {
+            self.status_counts[old.status as usize] -= 1;
         }
-        Some(Member {
-            profile: ProfileId(row.profile),
-            incarnation: row.incarnation,
-            state: state_of(*row),
-        })
+        row.bits =
+            (row.bits & STATE_MASK) | ((status as u64) << STATUS_SHIFT) | (ltime << LTIME_SHIFT);
+        self.status_counts[status as usize] += 1;
+    }
+
+    /// Erases the Serf part of a row.
+    pub(crate) fn erase_record(&mut self, id: NodeId) {
+        let Some(old) = self.record(id) else { return };
+        self.status_counts[old.status as usize] -= 1;
+        let row = &mut self.rows[id.index()];
+        row.bits &= STATE_MASK;
+        if row.member().is_none() {
+            *row = NO_ROW;
+        }
     }
 
     /// Every member, by id.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeId, Member)> {
-        (0..).map(NodeId).zip(&self.rows).filter(|(_, row)| row.profile != ABSENT).map(
-            |(id, row)| {
-                let member = Member {
-                    profile: ProfileId(row.profile),
-                    incarnation: row.incarnation,
-                    state: state_of(*row),
-                };
-                (id, member)
-            },
-        )
+        (0..).map(NodeId).zip(&self.rows).filter_map(|(id, row)| Some((id, row.member()?)))
     }
 
     /// When the state of `id` last changed; `None` for a member that is alive.
@@ -138,10 +180,11 @@ impl MemberTable {
     }
 
     fn write(&mut self, id: NodeId, member: Member, now: Instant, pool: &Pool) {
-        self.rows[id.index()] = Row {
+        let row = &mut self.rows[id.index()];
+        *row = Row {
             profile: member.profile.0,
             incarnation: member.incarnation,
-            bits: member.state as u64,
+            bits: (row.bits & !STATE_MASK) | member.state as u64,
         };
         self.counts[member.state as usize] += 1;
         self.count_version(pool.profile(member.profile).vsn, member.state, true);
@@ -206,7 +249,7 @@ impl MemberTable {
         }
         if !reaped.is_empty() {
             let rows = &self.rows;
-            self.ring.retain(|id| rows[id.index()].profile != ABSENT);
+            self.ring.retain(|id| rows[id.index()].member().is_some());
         }
         rng.shuffle(&mut self.ring);
         self.cursor = 0;
@@ -218,7 +261,12 @@ impl MemberTable {
         self.count_version(pool.profile(member.profile).vsn, member.state, false);
         self.counts[member.state as usize] -= 1;
         self.changed.remove(&id);
-        self.rows[id.index()] = NO_ROW;
+        let row = &mut self.rows[id.index()];
+        if row.record().is_some() {
+            row.bits |= NO_STATE;
+        } else {
+            *row = NO_ROW;
+        }
     }
 
     /// Up to `k` distinct random members that pass `filter`, uniformly.
@@ -256,12 +304,29 @@ impl MemberTable {
     }
 }
 
-fn state_of(row: Row) -> MemberState {
-    match row.bits & 0xf {
-        0 => MemberState::Alive,
-        1 => MemberState::Suspect,
-        2 => MemberState::Dead,
-        _ => MemberState::Left,
+impl Row {
+    #[inline]
+    fn member(self) -> Option<Member> {
+        let state = match self.bits & STATE_MASK {
+            0 => MemberState::Alive,
+            1 => MemberState::Suspect,
+            2 => MemberState::Dead,
+            3 => MemberState::Left,
+            _ => return None,
+        };
+        Some(Member { profile: ProfileId(self.profile), incarnation: self.incarnation, state })
+    }
+
+    #[inline]
+    fn record(self) -> Option<Record> {
+        let status = match (self.bits >> STATUS_SHIFT) & STATE_MASK {
+            1 => MemberStatus::Alive,
+            2 => MemberStatus::Leaving,
+            3 => MemberStatus::Left,
+            4 => MemberStatus::Failed,
+            _ => return None,
+        };
+        Some(Record { profile: ProfileId(self.profile), status, ltime: self.bits >> LTIME_SHIFT })
     }
 }
 

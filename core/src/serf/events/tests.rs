@@ -92,7 +92,7 @@ fn an_oversized_event_says_size_and_limit_and_uses_no_time() {
 #[test]
 fn the_queue_is_bounded() {
     let mut world = World::new(512);
-    world.config = Options { event_queue_max: 2, ..Options::lan() }.validate().expect("valid");
+    world.config = Options { queue_depth_max: 2, ..Options::lan() }.validate().expect("valid");
     for _ in 0..5 {
         world.send("e", 1).expect("small");
     }

@@ -1,16 +1,20 @@
 //! Settings of a node: public `Options` with presets, validated once into a sealed `Config`.
 
+mod identity;
+mod rules;
+
 use core::fmt;
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 use core::ops::Deref;
 use core::time::Duration;
 
-use bytes::Bytes;
 use ipnet::IpNet;
 use thiserror::Error;
 
 use crate::ids::Vsn;
 use crate::keyring::Keyring;
+pub use identity::{Identity, IdentityError, is_strict_name};
+use rules::Problems;
 
 /// Largest metadata a member may announce, in bytes.
 pub const META_BYTES_MAX: usize = 512;
@@ -20,6 +24,10 @@ pub const USER_EVENT_BYTES_CEILING: usize = 9_216;
 pub const LABEL_BYTES_MAX: usize = 255;
 /// Highest memberlist protocol version understood.
 pub const PROTOCOL_VERSION_MAX: u8 = 5;
+/// Lowest spoken Serf protocol version that may send queries.
+pub const QUERY_SERF_PROTOCOL: u8 = 4;
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// Where periodic timers start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -105,16 +113,65 @@ pub struct Options {
     pub lifeguard: Lifeguard,
     /// Where periodic timers start.
     pub timer_phase: TimerPhase,
-    /// Cap on the wait of a leave for its broadcast. 5 s.
+    /// Longest wait of a leave, a forced leave or new tags for their broadcast. 5 s.
     pub broadcast_timeout: Duration,
+    /// Last wait of a leave, for the news to spread. 1 s.
+    pub leave_propagate_delay: Duration,
+    /// Longest time that member events are collected before they are delivered together; zero, or a zero
+    /// `quiescent_period`: each at once. Zero (agents of Serf: 3 s).
+    pub coalesce_period: Duration,
+    /// Quiet time after which collected member events are delivered. Zero (agents of Serf: 1 s).
+    pub quiescent_period: Duration,
+    /// As `coalesce_period`, for user events that allow it. Zero (agents of Serf: 3 s).
+    pub user_coalesce_period: Duration,
+    /// As `quiescent_period`, for user events that allow it. Zero (agents of Serf: 1 s).
+    pub user_quiescent_period: Duration,
+    /// Period of the search for records to erase; zero: never. 15 s.
+    pub reap_interval: Duration,
+    /// Period of attempts to reach failed members; zero: never. 30 s.
+    pub reconnect_interval: Duration,
+    /// Age at which failed members are erased. 24 h.
+    pub reconnect_timeout: Duration,
+    /// Age at which members that left are erased. 24 h.
+    pub tombstone_timeout: Duration,
+    /// A failed member that comes back sooner counts as flapping. 60 s.
+    pub flap_timeout: Duration,
+    /// Age at which intents about unknown members are forgotten. 5 min.
+    pub recent_intent_timeout: Duration,
+    /// Period of the look at the depth of the queues; zero: never. 30 s.
+    pub queue_check_interval: Duration,
+    /// Depth of a queue from which `Trace::QueueDeep` warns. 128 messages.
+    pub queue_depth_warning: usize,
+    /// Most messages in each queue of intents, queries and events; the most transmitted are dropped first. 4,096.
+    pub queue_depth_max: usize,
+    /// Unless zero, replaces `queue_depth_max` by twice the number of members, but at least this. 0.
+    pub queue_depth_min: usize,
     /// Slots of the user-event ring. 512.
     pub event_buffer: u32,
     /// Largest user event: name plus payload, and the encoded message. 512 bytes, at most 9,216.
     ///
     /// An event that does not fit one packet is delivered here and travels by push/pull only, as in Serf.
     pub user_event_bytes_max: usize,
-    /// Most queued user events; the most transmitted are dropped first. 4,096.
-    pub event_queue_max: usize,
+    /// Slots of the query ring. 512.
+    pub query_buffer: u32,
+    /// Default query timeout: `gossip_interval * query_timeout_mult * ceil(log10(n + 1))`. 16.
+    pub query_timeout_mult: u32,
+    /// Largest encoded query, filters included. 1,024 bytes.
+    pub query_bytes_max: usize,
+    /// Largest encoded answer to a query, relay header included. 1,024 bytes.
+    pub query_response_bytes_max: usize,
+    /// Emit `Output::Persist`, and ignore events and queries that are older than the restored clocks. Off.
+    pub snapshot: bool,
+    /// A leave keeps the members in the snapshot, so that the next start joins them again. Off.
+    pub rejoin_after_leave: bool,
+    /// Vote when another node claims the own name, and shut down if the vote is lost. On.
+    pub name_conflict_resolution: bool,
+    /// Estimate network coordinates and send the own one with every ack. On.
+    pub coordinates: bool,
+    /// Key queries are answered only after `Command::KeyringStored`. Off.
+    pub keyring_file: bool,
+    /// Refuse names with characters outside `A-Z a-z 0-9 - .` or above 128 bytes, the own one and those of others. Off.
+    pub validate_node_names: bool,
     /// Most members kept; alive messages about others are dropped and counted. 131,072.
     ///
     /// Names and profiles of former members count too, at twice and four times this number.
@@ -157,9 +214,33 @@ impl Options {
             lifeguard: Lifeguard::default(),
             timer_phase: TimerPhase::Random,
             broadcast_timeout: Duration::from_secs(5),
+            leave_propagate_delay: Duration::from_secs(1),
+            coalesce_period: Duration::ZERO,
+            quiescent_period: Duration::ZERO,
+            user_coalesce_period: Duration::ZERO,
+            user_quiescent_period: Duration::ZERO,
+            reap_interval: Duration::from_secs(15),
+            reconnect_interval: Duration::from_secs(30),
+            reconnect_timeout: DAY,
+            tombstone_timeout: DAY,
+            flap_timeout: Duration::from_secs(60),
+            recent_intent_timeout: Duration::from_secs(300),
+            queue_check_interval: Duration::from_secs(30),
+            queue_depth_warning: 128,
+            queue_depth_max: 4_096,
+            queue_depth_min: 0,
             event_buffer: 512,
             user_event_bytes_max: 512,
-            event_queue_max: 4_096,
+            query_buffer: 512,
+            query_timeout_mult: 16,
+            query_bytes_max: 1_024,
+            query_response_bytes_max: 1_024,
+            snapshot: false,
+            rejoin_after_leave: false,
+            name_conflict_resolution: true,
+            coordinates: true,
+            keyring_file: false,
+            validate_node_names: false,
             members_max: 1 << 17,
             streams_max: 1_024,
             trace: false,
@@ -221,6 +302,16 @@ impl Options {
         self.packet_bytes_max.saturating_sub(2 + self.wrapping_bytes())
     }
 
+    /// Most messages a queue of intents, queries or events may hold in a cluster of `members`.
+    #[must_use]
+    pub fn queue_limit(&self, members: usize) -> usize {
+        if self.queue_depth_min == 0 {
+            self.queue_depth_max
+        } else {
+            self.queue_depth_min.max(members.saturating_mul(2))
+        }
+    }
+
     /// Whether the allow-list admits a member at `addr`; an empty list admits all.
     #[must_use]
     pub fn allows(&self, addr: IpAddr) -> bool {
@@ -238,111 +329,6 @@ impl Options {
         self.check_times(&mut problems);
         self.check_sizes(&mut problems);
         if problems.0.is_empty() { Ok(Config(self)) } else { Err(ConfigErrors(problems.0)) }
-    }
-
-    fn check_counts(&self, problems: &mut Problems) {
-        let range = |field, value: u64, low: u64, high: u64, problems: &mut Problems| {
-            if !(low..=high).contains(&value) {
-                problems.add(field, value, format!("must be {low} to {high}"));
-            }
-        };
-        range("protocol_version", self.protocol_version.into(), 1, 5, problems);
-        range("serf_protocol_version", self.serf_protocol_version.into(), 2, 5, problems);
-        range("indirect_checks", self.indirect_checks.into(), 0, 64, problems);
-        range("retransmit_mult", self.retransmit_mult.into(), 1, 1_000, problems);
-        range("suspicion_mult", self.suspicion_mult.into(), 1, 1_000, problems);
-        range(
-            "suspicion_max_timeout_mult",
-            self.suspicion_max_timeout_mult.into(),
-            1,
-            1_000,
-            problems,
-        );
-        range("awareness_max_multiplier", self.awareness_max_multiplier.into(), 1, 1_000, problems);
-        range("gossip_nodes", self.gossip_nodes.into(), 0, 64, problems);
-        range("event_buffer", self.event_buffer.into(), 1, 1 << 20, problems);
-        range("event_queue_max", self.event_queue_max as u64, 1, 1 << 20, problems);
-        range("members_max", self.members_max as u64, 1, 1 << 20, problems);
-        range("streams_max", self.streams_max as u64, 1, 1 << 16, problems);
-    }
-
-    fn check_times(&self, problems: &mut Problems) {
-        let positive = |field, value: Duration, problems: &mut Problems| {
-            if value.is_zero() || value > DURATION_MAX {
-                problems.add(
-                    field,
-                    format!("{value:?}"),
-                    "must be above 0 and at most 30 days".into(),
-                );
-            }
-        };
-        let bounded = |field, value: Duration, problems: &mut Problems| {
-            if value > DURATION_MAX {
-                problems.add(field, format!("{value:?}"), "must be at most 30 days".into());
-            }
-        };
-        positive("tcp_timeout", self.tcp_timeout, problems);
-        positive("probe_timeout", self.probe_timeout, problems);
-        positive("broadcast_timeout", self.broadcast_timeout, problems);
-        bounded("probe_interval", self.probe_interval, problems);
-        bounded("gossip_interval", self.gossip_interval, problems);
-        bounded("push_pull_interval", self.push_pull_interval, problems);
-        bounded("gossip_to_the_dead", self.gossip_to_the_dead, problems);
-        bounded("dead_node_reclaim", self.dead_node_reclaim, problems);
-        if !self.probe_interval.is_zero() && self.probe_timeout > self.probe_interval {
-            problems.add(
-                "probe_timeout",
-                format!("{:?}", self.probe_timeout),
-                format!("must not exceed probe_interval ({:?})", self.probe_interval),
-            );
-        }
-        for (field, value) in [
-            ("probe_interval", self.probe_interval),
-            ("gossip_interval", self.gossip_interval),
-            ("push_pull_interval", self.push_pull_interval),
-        ] {
-            if !value.is_zero() && value < INTERVAL_MIN {
-                problems.add(field, format!("{value:?}"), "must be 0 (off) or at least 1ms".into());
-            }
-        }
-    }
-
-    fn check_sizes(&self, problems: &mut Problems) {
-        let least = PACKET_BYTES_MIN + self.wrapping_bytes();
-        if !(least..=65_000).contains(&self.packet_bytes_max) {
-            problems.add(
-                "packet_bytes_max",
-                self.packet_bytes_max,
-                format!("must be {least} to 65000 bytes with this label and encryption"),
-            );
-        }
-        if self.user_event_bytes_max > USER_EVENT_BYTES_CEILING {
-            problems.add(
-                "user_event_bytes_max",
-                self.user_event_bytes_max,
-                format!("must be at most {USER_EVENT_BYTES_CEILING} bytes"),
-            );
-        }
-        if self.label.len() > LABEL_BYTES_MAX {
-            problems.add(
-                "label",
-                format!("{} bytes", self.label.len()),
-                format!("must be at most {LABEL_BYTES_MAX} bytes"),
-            );
-        }
-    }
-}
-
-const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
-const INTERVAL_MIN: Duration = Duration::from_millis(1);
-/// An alive message with full metadata and a longish name must fit one datagram.
-const PACKET_BYTES_MIN: usize = 800;
-
-struct Problems(Vec<ConfigError>);
-
-impl Problems {
-    fn add(&mut self, field: &'static str, value: impl fmt::Display, rule: String) {
-        self.0.push(ConfigError { field, value: value.to_string(), rule });
     }
 }
 
@@ -383,85 +369,6 @@ impl Deref for Config {
     fn deref(&self) -> &Options {
         &self.0
     }
-}
-
-/// Who a node is.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Identity {
-    /// Unique name.
-    pub name: Box<str>,
-    /// Announced address.
-    pub addr: IpAddr,
-    /// Announced port.
-    pub port: u16,
-    /// Port this node listens on; stands in for a received port of 0.
-    pub bind_port: u16,
-    /// Initial metadata (Serf: encoded tags).
-    pub meta: Bytes,
-}
-
-impl Identity {
-    /// An identity announcing `addr`, listening on the same port, without metadata.
-    ///
-    /// # Errors
-    /// [`IdentityError`] if the name is empty or longer than 255 bytes, the port is 0, or the address unspecified.
-    pub fn new(name: &str, addr: SocketAddr) -> Result<Self, IdentityError> {
-        if name.is_empty() || name.len() > OWN_NAME_BYTES_MAX {
-            return Err(IdentityError::Name { len: name.len() });
-        }
-        if addr.port() == 0 {
-            return Err(IdentityError::Port);
-        }
-        if addr.ip().is_unspecified() {
-            return Err(IdentityError::Unspecified { addr: addr.ip() });
-        }
-        Ok(Self {
-            name: name.into(),
-            addr: addr.ip(),
-            port: addr.port(),
-            bind_port: addr.port(),
-            meta: Bytes::new(),
-        })
-    }
-
-    /// The same identity with metadata.
-    ///
-    /// # Errors
-    /// [`IdentityError::Meta`] if `meta` is longer than 512 bytes.
-    pub fn with_meta(self, meta: Bytes) -> Result<Self, IdentityError> {
-        if meta.len() > META_BYTES_MAX {
-            return Err(IdentityError::Meta { len: meta.len() });
-        }
-        Ok(Self { meta, ..self })
-    }
-}
-
-const OWN_NAME_BYTES_MAX: usize = 255;
-
-/// A refused identity.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum IdentityError {
-    /// Empty or too long.
-    #[error("node name is {len} bytes, it must be 1 to 255 bytes")]
-    Name {
-        /// Length found.
-        len: usize,
-    },
-    /// Port 0 cannot be announced.
-    #[error("the announced port is 0: choose the port that peers can reach")]
-    Port,
-    /// The unspecified address cannot be announced.
-    #[error("{addr} cannot be announced: choose the address that peers can reach")]
-    Unspecified {
-        /// The address.
-        addr: IpAddr,
-    },
-    /// Too large.
-    #[error("metadata is {len} bytes, the limit is 512 bytes")]
-    Meta {
-        /// Length found.
-        len: usize,
-    },
 }
 
 #[cfg(test)]

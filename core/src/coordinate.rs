@@ -1,0 +1,1 @@
+//! Network coordinates (Vivaldi): estimates of round-trip times between members that never talked.
