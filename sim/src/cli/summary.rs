@@ -208,6 +208,8 @@ fn totals(result: &SeedResult) -> Vec<String> {
             ),
         ),
     ];
+    let serf = totals.serf().into_iter().filter(|(_, count)| *count > 0);
+    lines.extend(serf.map(|(what, count)| row("", format!("{what}: {}", grouped(count)))));
     lines.push(row(
         "converged",
         match result.converged_at {

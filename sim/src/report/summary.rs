@@ -290,6 +290,18 @@ pub(super) fn total(results: &[SeedResult]) -> Totals {
             push_pulls,
             dropped_input,
             events_delivered,
+            queries,
+            query_acks,
+            query_responses,
+            query_duplicates,
+            relayed,
+            intents_accepted,
+            intents_refuted,
+            member_reaps,
+            flaps,
+            key_changes,
+            snapshot_restarts,
+            conflict_votes,
         } = &result.totals;
         for (into, from) in [
             (&mut sum.engine_events, engine_events),
@@ -310,6 +322,18 @@ pub(super) fn total(results: &[SeedResult]) -> Totals {
             (&mut sum.push_pulls, push_pulls),
             (&mut sum.dropped_input, dropped_input),
             (&mut sum.events_delivered, events_delivered),
+            (&mut sum.queries, queries),
+            (&mut sum.query_acks, query_acks),
+            (&mut sum.query_responses, query_responses),
+            (&mut sum.query_duplicates, query_duplicates),
+            (&mut sum.relayed, relayed),
+            (&mut sum.intents_accepted, intents_accepted),
+            (&mut sum.intents_refuted, intents_refuted),
+            (&mut sum.member_reaps, member_reaps),
+            (&mut sum.flaps, flaps),
+            (&mut sum.key_changes, key_changes),
+            (&mut sum.snapshot_restarts, snapshot_restarts),
+            (&mut sum.conflict_votes, conflict_votes),
         ] {
             *into = into.saturating_add(*from);
         }
