@@ -1,6 +1,7 @@
 //! The Serf layer over SWIM. So far: user events and the clocks that order them.
 
 pub(crate) mod clock;
+pub(crate) mod coalesce;
 pub(crate) mod events;
 
 use clock::LamportClock;
