@@ -280,9 +280,12 @@ fn judge(due: Due, scene: Scene<'_>) -> Verdict {
         &ExpectKind::JoinedThenFailed { observer, subject, by } => {
             judge_accident(observer, subject, by, scene)
         }
-        &ExpectKind::Query { acks_ppm, responses_ppm, .. } => {
-            serf::judge_query(&scene.oracle.queries.asked()[due.item], acks_ppm, responses_ppm, due.at)
-        }
+        &ExpectKind::Query { acks_ppm, responses_ppm, .. } => serf::judge_query(
+            &scene.oracle.queries.asked()[due.item],
+            acks_ppm,
+            responses_ppm,
+            due.at,
+        ),
         ExpectKind::Keys { count, primary, by } => {
             serf::judge_keys(*count, primary.as_deref(), *by, scene)
         }

@@ -201,8 +201,8 @@ pub struct Verdict {
     pub held: bool,
     /// What was measured, in words with units: `97 of 97 nodes after 0.612 s`.
     pub measured: String,
-    /// When the needed share was reached: after sending (`event_coverage`), after the crash or leave (`detected`), after
-    /// the start of the run (all others). `None`: never, or there is no such moment. Of several events or departures,
+    /// When the needed share was reached: after sending (`event_coverage`, `query`), after the crash or leave
+    /// (`detected`), after the start of the run (all others). `None`: never, or there is no such moment. Of several events or departures,
     /// that of the slowest.
     #[serde(rename = "at_s", serialize_with = "in_seconds")]
     pub at: Option<Nanos>,

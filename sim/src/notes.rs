@@ -63,7 +63,8 @@ impl World<'_> {
         let name = |node: NodeIndex| self.scenario.nodes[node as usize].name.as_str();
         let mut accidents = Vec::new();
         for &subject in subjects {
-            for observer in (0..self.scenario.members_len()).filter(|&observer| observer != subject) {
+            for observer in (0..self.scenario.members_len()).filter(|&observer| observer != subject)
+            {
                 let Some(sighting) = self.oracle.sighting(observer, subject) else { continue };
                 let Some(joined) = sighting.joined else { continue };
                 let goes = match self.fabric.topology.resolve(observer, addr) {

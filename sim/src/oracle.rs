@@ -106,7 +106,8 @@ impl Oracle {
 
     fn watch_subjects(&mut self, scenario: &Scenario) {
         let count = self.away.len();
-        let wrong = (0_u32..).zip(scenario.members()).filter(|(_, spec)| spec.addr != spec.advertise);
+        let wrong =
+            (0_u32..).zip(scenario.members()).filter(|(_, spec)| spec.addr != spec.advertise);
         let mut watched: Vec<_> =
             wrong.map(|(node, _)| node).take(WRONG_ADDRESSES_WATCHED).collect();
         for expect in &scenario.expects {

@@ -15,7 +15,7 @@ use uwasa_core::wire;
 
 use crate::expect::seconds;
 use crate::metrics::Totals;
-use crate::net::{Happening, Power, Presence, Waiting};
+use crate::net::{Power, Presence, Waiting};
 use crate::scenario::NodeIndex;
 use crate::streams::Delivered;
 use crate::world::{Alarm, World};

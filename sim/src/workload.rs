@@ -243,7 +243,8 @@ impl World<'_> {
             }
             Err(OpError::KeysFailed(report)) => {
                 let first = report.messages.iter().find(|(_, message)| !message.is_empty());
-                let detail = first.map_or_else(String::new, |(who, what)| format!("; {who}: {what}"));
+                let detail =
+                    first.map_or_else(String::new, |(who, what)| format!("; {who}: {what}"));
                 self.notes
                     .push(format!("at {at} keys = \"{word}\" of {name} failed: {report}{detail}."));
             }

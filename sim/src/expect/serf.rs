@@ -76,12 +76,7 @@ pub(super) fn judge_keys(
     })
 }
 
-pub(super) fn judge_tags(
-    nodes: &[NodeIndex],
-    tags: &Tags,
-    by: Nanos,
-    scene: Scene<'_>,
-) -> Verdict {
+pub(super) fn judge_tags(nodes: &[NodeIndex], tags: &Tags, by: Nanos, scene: Scene<'_>) -> Verdict {
     every_live_node(by, scene, "know the tags", |observer| {
         let Some(node) = &scene.nodes[observer as usize] else { return Some("nothing".into()) };
         let mut missing: Vec<NodeIndex> = nodes.to_vec();

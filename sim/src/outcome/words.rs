@@ -64,8 +64,10 @@ fn serf_in_words(scenario: &Scenario, kind: &ExpectKind) -> String {
             let part = |ppm: &Option<u32>, verb: &str| {
                 ppm.map(|ppm| format!("{} of the matching nodes {verb}", percent(ppm)))
             };
-            let parts: Vec<String> =
-                [part(acks_ppm, "ack"), part(responses_ppm, "answer")].into_iter().flatten().collect();
+            let parts: Vec<String> = [part(acks_ppm, "ack"), part(responses_ppm, "answer")]
+                .into_iter()
+                .flatten()
+                .collect();
             let within = within.map_or_else(
                 || "before it ends".into(),
                 |within| format!("within {} s", short_seconds(within)),
@@ -95,11 +97,9 @@ fn serf_in_words(scenario: &Scenario, kind: &ExpectKind) -> String {
             scenario.node_name(*subject),
             status_word(*status)
         ),
-        ExpectKind::ShutDown { node, by } => format!(
-            "{} shuts itself down by {} s",
-            scenario.node_name(*node),
-            short_seconds(*by)
-        ),
+        ExpectKind::ShutDown { node, by } => {
+            format!("{} shuts itself down by {} s", scenario.node_name(*node), short_seconds(*by))
+        }
         ExpectKind::Up { nodes } => format!("at the end {} still run", who(scenario, nodes)),
         ExpectKind::EventCoverage { .. }
         | ExpectKind::Detected { .. }
@@ -148,4 +148,3 @@ fn short_seconds(nanos: Nanos) -> String {
     let text = format!("{:.3}", seconds(nanos));
     text.trim_end_matches('0').trim_end_matches('.').into()
 }
-

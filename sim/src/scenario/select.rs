@@ -25,10 +25,6 @@ impl Names {
         Self { names, index, members: u32::try_from(members).unwrap_or(u32::MAX), complete }
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = NodeIndex> + use<> {
-        0..u32::try_from(self.names.len()).unwrap_or(u32::MAX)
-    }
-
     /// The nodes that have a name of their own.
     pub(super) fn members(&self) -> impl Iterator<Item = NodeIndex> + use<> {
         0..self.members

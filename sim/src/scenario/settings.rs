@@ -31,11 +31,7 @@ pub(super) struct Settings {
 
 impl Settings {
     /// A restart that keeps its state needs a snapshot to keep it in.
-    pub(super) fn keep_snapshots(
-        &mut self,
-        faults: &[Placed<Fault>],
-        problems: &mut Problems<'_>,
-    ) {
+    pub(super) fn keep_snapshots(&mut self, faults: &[Placed<Fault>], problems: &mut Problems<'_>) {
         let keeps = |fault: &&Placed<Fault>| {
             matches!(fault.value.kind, FaultKind::Restart { keep_state: true, .. })
         };
@@ -46,7 +42,10 @@ impl Settings {
             problems.add(
                 *place,
                 "config.snapshot",
-                format!("is false, and {} keeps state, which is in the snapshot: leave one out", fault.path),
+                format!(
+                    "is false, and {} keeps state, which is in the snapshot: leave one out",
+                    fault.path
+                ),
             );
         }
         let options = Options { snapshot: true, ..Options::clone(&self.config) };

@@ -111,7 +111,10 @@ fn read_one(
 const HINTS: [(&str, &str); 15] = [
     ("payload", "it is for `event` and `query`"),
     ("from", "it is for `event`, `query`, `keys` and `force_leave`; a join says `to`"),
-    ("to", "it is for `join`; an event reaches everybody, and a query is narrowed by `nodes` and `tags`"),
+    (
+        "to",
+        "it is for `join`; an event reaches everybody, and a query is narrowed by `nodes` and `tags`",
+    ),
     ("exit_after", "it is for `leave`"),
     ("seeds", "a join says `to`, the nodes to join"),
     ("nodes", "it is for `query` and `set_tags`; `leave` and `join` name their nodes themselves"),
@@ -123,7 +126,10 @@ const HINTS: [(&str, &str); 15] = [
     ("key", "it is for `keys`"),
     ("prune", "it is for `force_leave`"),
     ("name", "the verb itself says it, as in event = \"deploy\" or query = \"uptime\""),
-    ("role", "it is a tag: write set_tags = { role = \"db\" }, or tags = { role = \"^db\" } beside `query`"),
+    (
+        "role",
+        "it is a tag: write set_tags = { role = \"db\" }, or tags = { role = \"^db\" } beside `query`",
+    ),
 ];
 
 /// Who does it; without the key a node is drawn in the run. The outer `None`: it could not be read.

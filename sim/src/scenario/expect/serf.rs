@@ -59,7 +59,9 @@ pub(super) fn query(
     for (query, _) in asked {
         if let Some((field, _)) = acks.as_ref().filter(|_| !query.ack) {
             field.refuse(
-                format!("query \"{name}\" does not ask for acks: add ack = true to its [[work]] block"),
+                format!(
+                    "query \"{name}\" does not ask for acks: add ack = true to its [[work]] block"
+                ),
                 problems,
             );
         }
@@ -67,7 +69,9 @@ pub(super) fn query(
             && query.answer == crate::scenario::Answer::Silence
         {
             field.refuse(
-                format!("nobody answers query \"{name}\": take answer = false out of its [[work]] block"),
+                format!(
+                    "nobody answers query \"{name}\": take answer = false out of its [[work]] block"
+                ),
                 problems,
             );
         }
@@ -92,12 +96,7 @@ fn sent<'a>(around: &Around<'a>) -> impl Iterator<Item = (&'a Query, Nanos)> + C
     })
 }
 
-fn refuse_unsent(
-    field: &Field<'_>,
-    name: &str,
-    around: &Around<'_>,
-    problems: &mut Problems<'_>,
-) {
+fn refuse_unsent(field: &Field<'_>, name: &str, around: &Around<'_>, problems: &mut Problems<'_>) {
     let hint = match closest(name, sent(around).map(|(query, _)| query.name.as_str())) {
         Some(close) => format!("did you mean \"{close}\"?"),
         None => format!("add a [[work]] block with query = \"{name}\""),
