@@ -25,6 +25,8 @@ enum Role {
     PushPull,
     /// We join: exchange state with one seed of the current join.
     Join,
+    /// We try to reach a failed member, or one that the snapshot remembers: a join nobody asked for.
+    Reconnect { rejoin: bool },
     /// A peer opened it.
     Inbound,
     /// A peer opened it and has its reply, but has not finished yet.
