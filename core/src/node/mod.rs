@@ -10,8 +10,8 @@ mod tests;
 
 use std::sync::Arc;
 
-use crate::config::{Config, Identity};
 use crate::command::OpError;
+use crate::config::{Config, Identity};
 use crate::coordinate::Coordinate;
 use crate::event::Event;
 use crate::ids::QueryId;

@@ -158,13 +158,7 @@ impl Serf {
     }
 
     /// Replaces the own tags.
-    pub(crate) fn set_tags(
-        &mut self,
-        op: OpId,
-        tags: &Tags,
-        swim: &mut Swim,
-        cx: &mut SwimCx<'_>,
-    ) {
+    pub(crate) fn set_tags(&mut self, op: OpId, tags: &Tags, swim: &mut Swim, cx: &mut SwimCx<'_>) {
         if self.life != Life::Alive {
             return done(op, Err(OpError::NotAlive), cx);
         }

@@ -11,8 +11,7 @@ use crate::trace::{EventPath, Trace};
 
 /// What events pass through.
 #[derive(Debug)]
-pub(crate) struct Pipeline {
-}
+pub(crate) struct Pipeline {}
 
 impl Pipeline {
     pub(crate) fn new(config: &Config) -> Self {
@@ -32,16 +31,13 @@ impl Serf {
     }
 
     /// The own leave for the snapshot.
-    pub(super) fn record_leave(&mut self, cx: &mut SwimCx<'_>) {
-    }
+    pub(super) fn record_leave(&mut self, cx: &mut SwimCx<'_>) {}
 
     /// A query that passed its filters, for the snapshot.
-    pub(super) fn record_query(&mut self, ltime: u64, cx: &mut SwimCx<'_>) {
-    }
+    pub(super) fn record_query(&mut self, ltime: u64, cx: &mut SwimCx<'_>) {}
 
     /// The member clock may have moved: have it recorded before long.
-    pub(super) fn arm_snapshot_clock(&mut self, cx: &mut SwimCx<'_>) {
-    }
+    pub(super) fn arm_snapshot_clock(&mut self, cx: &mut SwimCx<'_>) {}
 
     pub(super) fn on_snapshot_clock(&mut self, cx: &mut SwimCx<'_>) {}
     pub(super) fn on_coalesce_timer(&mut self, cx: &mut SwimCx<'_>) {}

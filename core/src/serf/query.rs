@@ -35,16 +35,44 @@ impl Queries {
 
 impl Serf {
     /// Command: ask.
-    pub(crate) fn query(&mut self, op: OpId, params: QueryParams, swim: &mut Swim, cx: &mut SwimCx<'_>) {}
+    pub(crate) fn query(
+        &mut self,
+        op: OpId,
+        params: QueryParams,
+        swim: &mut Swim,
+        cx: &mut SwimCx<'_>,
+    ) {
+    }
 
     /// Command: answer.
-    pub(crate) fn respond(&mut self, op: OpId, query: QueryId, payload: &[u8], swim: &Swim, cx: &mut SwimCx<'_>) {}
+    pub(crate) fn respond(
+        &mut self,
+        op: OpId,
+        query: QueryId,
+        payload: &[u8],
+        swim: &Swim,
+        cx: &mut SwimCx<'_>,
+    ) {
+    }
 
     /// A query arrived; `message` is the whole message, Serf type byte included.
-    pub(crate) fn on_query_message(&mut self, query: &QueryMessage<'_>, message: &[u8], swim: &mut Swim, cx: &mut SwimCx<'_>) {}
+    pub(crate) fn on_query_message(
+        &mut self,
+        query: &QueryMessage<'_>,
+        message: &[u8],
+        swim: &mut Swim,
+        cx: &mut SwimCx<'_>,
+    ) {
+    }
 
     /// An ack or answer arrived.
-    pub(crate) fn on_response_message(&mut self, response: &QueryResponse<'_>, swim: &Swim, cx: &mut SwimCx<'_>) {}
+    pub(crate) fn on_response_message(
+        &mut self,
+        response: &QueryResponse<'_>,
+        swim: &Swim,
+        cx: &mut SwimCx<'_>,
+    ) {
+    }
 
     /// A message to be passed on arrived; `body` is what follows the Serf type byte.
     pub(crate) fn on_relay_message(&mut self, body: &[u8], swim: &Swim, cx: &mut SwimCx<'_>) {}

@@ -439,6 +439,7 @@ impl WarmView {
             let profile = pool.intern_profile(profile_of(node, identity, config));
             let member = Member { profile, incarnation: 1, state: MemberState::Alive };
             table.insert(node, member, Instant::ZERO, pool, &mut rng);
+            table.set_record(node, MemberStatus::Alive, 0);
         }
         Self { table }
     }
