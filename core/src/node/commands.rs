@@ -11,18 +11,18 @@ use crate::serf::Life;
 /// Joins in order; only the first one is under way.
 #[derive(Debug, Default)]
 pub(super) struct Joins {
-    asked: VecDeque<Join>,
+    pub(super) asked: VecDeque<Join>,
     /// Members that the snapshot remembers and that were not tried yet, the next one last.
     remembered: Vec<SocketAddr>,
 }
 
 #[derive(Debug)]
-struct Join {
-    op: OpId,
-    seeds: VecDeque<SocketAddr>,
-    tried: u32,
-    contacted: u32,
-    replay_events: bool,
+pub(super) struct Join {
+    pub(super) op: OpId,
+    pub(super) seeds: VecDeque<SocketAddr>,
+    pub(super) tried: u32,
+    pub(super) contacted: u32,
+    pub(super) replay_events: bool,
 }
 
 impl Joins {

@@ -61,6 +61,12 @@ impl UserEvents {
         self.clock.time()
     }
 
+    /// Events before this time are not wanted.
+    #[cfg(test)]
+    pub(crate) fn ltime_min(&self) -> u64 {
+        self.ltime_min
+    }
+
     /// A peer's event clock showed `next`.
     pub(crate) fn witness_next(&mut self, next: u64) -> bool {
         self.clock.witness_next(next)

@@ -331,6 +331,12 @@ impl Swim {
         self.table.set_record(id, status, ltime);
     }
 
+    /// Gives a member a profile without a SWIM record.
+    #[cfg(test)]
+    pub(crate) fn plant(&mut self, id: NodeId, profile: ProfileId) {
+        self.table.plant(id, profile);
+    }
+
     /// Erases a Serf record.
     pub(crate) fn erase_record(&mut self, id: NodeId) {
         self.table.erase_record(id);

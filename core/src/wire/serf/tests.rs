@@ -1,4 +1,5 @@
 use super::*;
+use crate::msg::serf::StateClocks;
 
 #[test]
 fn a_state_is_read_in_any_key_order_and_with_keys_missing() {
