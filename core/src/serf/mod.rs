@@ -5,6 +5,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod coordinates;
+pub(crate) mod coalesce;
 pub(crate) mod events;
 pub(crate) mod intents;
 mod internal;
