@@ -72,6 +72,14 @@ impl UserEvents {
         self.clock.witness_next(next)
     }
 
+    /// Goes on from `last`, the last time used before a restart; older events were delivered then. Returns what was
+    /// believed of it.
+    pub(crate) fn restore(&mut self, last: u64) -> u64 {
+        let last = self.clock.restore(last);
+        self.ltime_min = last + 1;
+        last
+    }
+
     /// Events older than `ltime` are not wanted.
     pub(crate) fn ignore_before(&mut self, ltime: u64) {
         self.ltime_min = self.ltime_min.max(ltime);

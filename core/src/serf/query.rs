@@ -27,6 +27,10 @@ impl Queries {
         self.clock.time()
     }
 
+    pub(crate) fn restore(&mut self, last: u64) -> u64 {
+        self.clock.restore(last)
+    }
+
     /// A peer's query clock showed `next`.
     pub(crate) fn witness_next(&mut self, next: u64) -> bool {
         self.clock.witness_next(next)
