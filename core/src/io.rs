@@ -8,6 +8,7 @@ use crate::command::{Command, OpError, Reply};
 use crate::event::Event;
 pub use crate::ids::{OpId, StreamId};
 use crate::pool::Pool;
+use crate::snapshot::Record;
 use crate::swim::Action;
 use crate::time::Instant;
 use crate::trace::Trace;
@@ -107,6 +108,9 @@ pub enum Output<'a> {
         /// How it ended.
         result: Result<Reply, OpError>,
     },
+    /// One line of the snapshot to append; losing the last ones is harmless by protocol. Only when `Options::snapshot`
+    /// is set.
+    Persist(Record),
     /// A state change, for oracles, metrics and logs. Only when `Options::trace` is set.
     Trace(Trace),
 }
@@ -137,6 +141,7 @@ enum Stored {
     Reset { id: StreamId },
     Event(Event),
     Done { op: OpId, result: Result<Reply, OpError> },
+    Persist(Record),
     Trace(Trace),
 }
 
@@ -188,6 +193,7 @@ impl Outbox {
             Stored::Reset { id } => Output::Stream { id, action: StreamAction::Reset },
             Stored::Event(event) => Output::Event(event),
             Stored::Done { op, result } => Output::Done { op, result },
+            Stored::Persist(record) => Output::Persist(record),
             Stored::Trace(trace) => Output::Trace(trace),
         })
     }
@@ -231,6 +237,10 @@ impl Outbox {
 
     pub(crate) fn done(&mut self, op: OpId, result: Result<Reply, OpError>) {
         self.queue.push_back(Stored::Done { op, result });
+    }
+
+    pub(crate) fn persist(&mut self, record: Record) {
+        self.queue.push_back(Stored::Persist(record));
     }
 
     pub(crate) fn trace(&mut self, trace: Trace) {

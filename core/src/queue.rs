@@ -73,11 +73,21 @@ pub(crate) struct BroadcastQueue<T> {
     by_subject: IdMap<Place>,
     len: usize,
     last_id: u64,
+    /// Broadcasts somebody waits for, and those of them that are not queued any more. Mostly empty.
+    watched: SmallVec<[Ticket; 1]>,
+    released: SmallVec<[Ticket; 1]>,
 }
 
 impl<T> Default for BroadcastQueue<T> {
     fn default() -> Self {
-        Self { tiers: Vec::new(), by_subject: IdMap::default(), len: 0, last_id: 0 }
+        Self {
+            tiers: Vec::new(),
+            by_subject: IdMap::default(),
+            len: 0,
+            last_id: 0,
+            watched: SmallVec::new(),
+            released: SmallVec::new(),
+        }
     }
 }
 
@@ -100,7 +110,10 @@ impl<T> BroadcastQueue<T> {
         item: T,
     ) -> (Ticket, Option<T>) {
         let place = subject.and_then(|subject| self.by_subject.get(&subject).copied());
-        let superseded = place.and_then(|place| self.remove(place)).map(|entry| entry.item);
+        let superseded = place.and_then(|place| self.remove(place)).map(|entry| {
+            self.release(entry.id);
+            entry.item
+        });
         self.last_id += 1;
         let id = self.last_id;
         let bytes = u32::try_from(bytes).expect("a broadcast is far below 4 GiB");
@@ -108,9 +121,28 @@ impl<T> BroadcastQueue<T> {
         (Ticket(id), superseded)
     }
 
-    /// Whether the broadcast about `subject` with this ticket is still queued.
-    pub(crate) fn is_queued(&self, subject: NodeId, ticket: Ticket) -> bool {
-        self.by_subject.get(&subject).is_some_and(|place| place.id == ticket.0)
+    /// Has [`BroadcastQueue::next_released`] tell when the broadcast is not queued any more: transmitted to its limit,
+    /// superseded or dropped.
+    pub(crate) fn watch(&mut self, ticket: Ticket) {
+        self.watched.push(ticket);
+    }
+
+    /// Stops watching.
+    pub(crate) fn unwatch(&mut self, ticket: Ticket) {
+        self.watched.retain(|watched| *watched != ticket);
+        self.released.retain(|released| *released != ticket);
+    }
+
+    /// A watched broadcast that is not queued any more; each is told once.
+    pub(crate) fn next_released(&mut self) -> Option<Ticket> {
+        self.released.pop()
+    }
+
+    fn release(&mut self, id: u64) {
+        if let Some(at) = self.watched.iter().position(|ticket| ticket.0 == id) {
+            let ticket = self.watched.swap_remove(at);
+            self.released.push(ticket);
+        }
     }
 
     /// Hands out messages that fit, each counting one transmission; `finished` gets those that reached the limit.
@@ -138,6 +170,7 @@ impl<T> BroadcastQueue<T> {
                 if let Some(subject) = entry.subject {
                     self.by_subject.remove(&subject);
                 }
+                self.release(entry.id);
                 finished(entry.item);
             } else {
                 again.push((Place { transmits: transmits + 1, bytes, id: entry.id }, entry));
@@ -161,8 +194,11 @@ impl<T> BroadcastQueue<T> {
             if smallest.entries.is_empty() {
                 tier.remove(0);
             }
-            if let Some(subject) = entry.and_then(|entry| entry.subject) {
-                self.by_subject.remove(&subject);
+            if let Some(entry) = entry {
+                if let Some(subject) = entry.subject {
+                    self.by_subject.remove(&subject);
+                }
+                self.release(entry.id);
             }
             self.len -= 1;
             dropped += 1;
@@ -224,7 +260,8 @@ impl<T> BroadcastQueue<T> {
             self.tiers.pop();
         }
         if self.len == 0 {
-            *self = Self { last_id: self.last_id, ..Self::default() };
+            self.tiers = Vec::new();
+            self.by_subject = IdMap::default();
         }
     }
 }

@@ -72,9 +72,25 @@ pub fn duration_nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// The first instant after `now` that is congruent to `phase` modulo `interval` nanoseconds.
+pub(crate) fn next_tick(now: Instant, interval: u64, phase: u64) -> Instant {
+    let (since, phase) = (now.as_nanos() % interval, phase % interval);
+    let wait = if phase > since { phase - since } else { interval - (since - phase) };
+    now.plus_nanos(wait)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ticks_keep_their_phase_and_are_never_now() {
+        let next = |now, phase| next_tick(Instant::from_nanos(now), 200, phase).as_nanos();
+        assert_eq!(next(0, 50), 50);
+        assert_eq!(next(50, 50), 250);
+        assert_eq!(next(199, 50), 250);
+        assert_eq!(next(250, 0), 400);
+    }
 
     #[test]
     fn differences_never_go_below_zero() {

@@ -20,6 +20,8 @@ use rules::Problems;
 pub const META_BYTES_MAX: usize = 512;
 /// Largest user event that any configuration may allow, in bytes.
 pub const USER_EVENT_BYTES_CEILING: usize = 9_216;
+/// Longest name of a peer that is kept or passed on, in bytes. The wire has no limit.
+pub(crate) const NAME_BYTES_KEPT_MAX: usize = 1_024;
 /// Longest label, in bytes.
 pub const LABEL_BYTES_MAX: usize = 255;
 /// Highest memberlist protocol version understood.

@@ -6,55 +6,61 @@ use std::collections::VecDeque;
 use super::{Node, Turn};
 use crate::command::{Command, OpError, Reply};
 use crate::io::OpId;
-use crate::trace::EventPath;
+use crate::serf::Life;
 
 /// Joins in order; only the first one is under way.
 #[derive(Debug, Default)]
-pub(super) struct Joins(VecDeque<Join>);
+pub(super) struct Joins {
+    pub(super) asked: VecDeque<Join>,
+    /// Members that the snapshot remembers and that were not tried yet, the next one last.
+    remembered: Vec<SocketAddr>,
+}
 
 #[derive(Debug)]
-struct Join {
-    op: OpId,
-    seeds: VecDeque<SocketAddr>,
-    tried: u32,
-    contacted: u32,
-    replay_events: bool,
+pub(super) struct Join {
+    pub(super) op: OpId,
+    pub(super) seeds: VecDeque<SocketAddr>,
+    pub(super) tried: u32,
+    pub(super) contacted: u32,
+    pub(super) replay_events: bool,
 }
 
 impl Joins {
     /// Whether the join under way does not want old user events.
     pub(super) fn ignores_old_events(&self) -> bool {
-        self.0.front().is_some_and(|join| !join.replay_events)
+        self.asked.front().is_some_and(|join| !join.replay_events)
     }
 }
 
 impl Node {
     pub(super) fn on_command(&mut self, op: OpId, command: Command, turn: &mut Turn<'_>) {
+        if let Command::Join { seeds, replay_events } = command {
+            self.join(op, seeds, replay_events, turn);
+            return;
+        }
+        let (serf, swim, mut cx) = self.serf(turn);
+        let cx = &mut cx;
         match command {
-            Command::Join { seeds, replay_events } => self.join(op, seeds, replay_events, turn),
-            Command::Leave => self.leave(op, turn),
-            Command::ForceLeave { .. }
-            | Command::SetTags(_)
-            | Command::Query(_)
-            | Command::Respond { .. }
-            | Command::Keys { .. }
-            | Command::KeyringStored { .. } => {}
+            Command::Join { .. } => unreachable!("handled above"),
+            Command::Leave => serf.leave(op, swim, cx),
+            Command::ForceLeave { name, prune } => serf.force_leave(op, &name, prune, swim, cx),
+            Command::SetTags(tags) => serf.set_tags(op, &tags, swim, cx),
             Command::UserEvent { name, payload, coalesce } => {
-                let (config, stats) = (&self.config, &mut self.stats);
-                let sent = self.serf.events.send(name, payload, coalesce, config, stats);
-                let result = sent.map(|event| {
-                    let ltime = event.ltime;
-                    self.deliver(event, EventPath::Local, turn);
-                    self.carry_out(turn);
-                    Reply::EventSent { ltime }
-                });
-                turn.out.done(op, result);
+                serf.user_event(op, name, payload, coalesce, swim, cx);
+            }
+            Command::Query(params) => serf.query(op, params, swim, cx),
+            Command::Respond { query, payload } => serf.respond(op, query, &payload, swim, cx),
+            Command::Keys { op: key_op, relay_factor } => {
+                serf.keys(op, &key_op, relay_factor, swim, cx);
+            }
+            Command::KeyringStored { query, error } => {
+                serf.keyring_stored(op, query, error.as_deref(), swim, cx);
             }
         }
     }
 
     fn join(&mut self, op: OpId, seeds: Vec<SocketAddr>, replay_events: bool, turn: &mut Turn<'_>) {
-        if self.swim.has_left() {
+        if self.serf.life != Life::Alive {
             turn.out.done(op, Err(OpError::NotAlive));
             return;
         }
@@ -63,25 +69,25 @@ impl Node {
             return;
         }
         let seeds = VecDeque::from(seeds);
-        self.joins.0.push_back(Join { op, seeds, tried: 0, contacted: 0, replay_events });
-        if self.joins.0.len() == 1 {
+        self.joins.asked.push_back(Join { op, seeds, tried: 0, contacted: 0, replay_events });
+        if self.joins.asked.len() == 1 {
             self.try_next_seed(turn);
         }
     }
 
     /// One seed of the join under way answered, or did not.
     pub(super) fn on_seed_done(&mut self, answered: bool, turn: &mut Turn<'_>) {
-        if let Some(join) = self.joins.0.front_mut() {
+        if let Some(join) = self.joins.asked.front_mut() {
             join.contacted += u32::from(answered);
             self.try_next_seed(turn);
         }
     }
 
     fn try_next_seed(&mut self, turn: &mut Turn<'_>) {
-        while let Some(join) = self.joins.0.front_mut() {
-            if self.swim.has_left() {
+        while let Some(join) = self.joins.asked.front_mut() {
+            if self.serf.life != Life::Alive {
                 turn.out.done(join.op, Err(OpError::NotAlive));
-                self.joins.0.pop_front();
+                self.joins.asked.pop_front();
                 continue;
             }
             if let Some(seed) = join.seeds.pop_front() {
@@ -89,30 +95,37 @@ impl Node {
                 self.dial_join(seed, turn);
                 return;
             }
-            let result = match join.contacted {
-                0 => Err(OpError::JoinFailed { tried: join.tried }),
-                contacted => Ok(Reply::Joined { contacted }),
-            };
-            turn.out.done(join.op, result);
-            self.joins.0.pop_front();
+            let (op, tried, contacted) = (join.op, join.tried, join.contacted);
+            if contacted == 0 {
+                turn.out.done(op, Err(OpError::JoinFailed { tried }));
+            } else {
+                let (serf, swim, mut cx) = self.serf(turn);
+                serf.announce_join(swim, &mut cx);
+                self.carry_out(turn);
+                turn.out.done(op, Ok(Reply::Joined { contacted }));
+            }
+            self.joins.asked.pop_front();
         }
     }
 
-    fn leave(&mut self, op: OpId, turn: &mut Turn<'_>) {
-        if self.leave_op.is_some() {
-            turn.out.done(op, Err(OpError::LeaveInProgress));
-        } else if self.swim.has_left() {
-            turn.out.done(op, Ok(Reply::Left));
-        } else {
-            self.leave_op = Some(op);
-            let (swim, mut cx) = self.swim(turn);
-            swim.leave(&mut cx);
-        }
+    /// Joins the members that a snapshot remembers, one after the other in random order, until one answers.
+    pub(super) fn rejoin(&mut self, mut remembered: Vec<SocketAddr>, turn: &mut Turn<'_>) {
+        self.rng.shuffle(&mut remembered);
+        self.joins.remembered = remembered;
+        self.try_next_remembered(turn);
     }
 
-    pub(super) fn on_leave_done(&mut self, turn: &mut Turn<'_>) {
-        if let Some(op) = self.leave_op.take() {
-            turn.out.done(op, Ok(Reply::Left));
+    /// A remembered member answered, or did not.
+    pub(super) fn on_rejoin_done(&mut self, answered: bool, turn: &mut Turn<'_>) {
+        if answered || self.serf.life != Life::Alive {
+            self.joins.remembered = Vec::new();
+        }
+        self.try_next_remembered(turn);
+    }
+
+    fn try_next_remembered(&mut self, turn: &mut Turn<'_>) {
+        if let Some(to) = self.joins.remembered.pop() {
+            self.dial_rejoin(to, turn);
         }
     }
 }

@@ -10,17 +10,22 @@ mod tests;
 
 use std::sync::Arc;
 
+use crate::command::OpError;
 use crate::config::{Config, Identity};
-use crate::event::{Event, UserEvent};
-use crate::io::{Cx, Input, OpId, Outbox, Scratch};
+use crate::coordinate::Coordinate;
+use crate::event::Event;
+use crate::ids::QueryId;
+use crate::io::{Cx, Input, Outbox, Scratch};
+use crate::keyring::Keyring;
 use crate::pool::{NodeId, Pool, Profile};
 use crate::rng::Rng;
 use crate::serf::Serf;
+use crate::snapshot::{Clocks, Restored};
 use crate::stats::{Stats, bump, bump_by};
 use crate::swim::{Action, Swim, SwimCx};
 use crate::time::Instant;
 use crate::timers::{TimerKind, Timers};
-use crate::trace::{EventPath, MemberState, Trace};
+use crate::trace::{MemberState, MemberStatus, QueueKind, Trace};
 use crate::wire::packet::PacketRules;
 use crate::wire::seal::Sealer;
 use commands::Joins;
@@ -41,10 +46,13 @@ pub struct Node {
     sealer: Sealer,
     streams: Streams,
     joins: Joins,
-    leave_op: Option<OpId>,
+    /// The node has stopped itself and ignores all input.
+    shut_down: bool,
 }
 
 /// A member as one observer sees it.
+///
+/// A record lives longer than the SWIM state below it: failed and left members are shown for a day.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MemberView<'a> {
     /// Who.
@@ -53,10 +61,14 @@ pub struct MemberView<'a> {
     pub name: &'a str,
     /// What the member says about itself.
     pub profile: &'a Profile,
-    /// Incarnation this observer holds.
+    /// Status this observer shows.
+    pub status: MemberStatus,
+    /// Lamport time of the newest intent about it; 0: none.
+    pub status_ltime: u64,
+    /// Incarnation this observer holds; 0 without a SWIM state.
     pub incarnation: u32,
-    /// State this observer holds.
-    pub state: MemberState,
+    /// SWIM state this observer holds; `None`: reaped there already.
+    pub state: Option<MemberState>,
 }
 
 /// What one call may touch besides the node itself.
@@ -72,7 +84,26 @@ impl Node {
     /// `seed` fixes every random choice, AES-GCM nonces included, so production must draw it from the operating
     /// system.
     pub fn new(config: Arc<Config>, me: Identity, seed: [u8; 32], cx: &mut Cx<'_>) -> Self {
-        Self::build(config, seed, cx, |cx| Swim::new(&me, cx))
+        Self::build(config, Clocks::default(), seed, cx, |cx| Swim::new(&me, cx))
+    }
+
+    /// Builds a member that goes on from a snapshot: its clocks are ahead of what it said before, events and queries of
+    /// then are not delivered again, and it joins the members it remembers, in random order, until one answers.
+    ///
+    /// `Options::snapshot` should be set; otherwise only the members count.
+    pub fn restore(
+        config: Arc<Config>,
+        me: &Identity,
+        seed: [u8; 32],
+        restored: &Restored,
+        cx: &mut Cx<'_>,
+    ) -> Self {
+        let mut node = Self::build(config, restored.clocks, seed, cx, |cx| Swim::new(me, cx));
+        let remembered = restored.seeds(&me.name).map(|(_, addr)| addr).collect();
+        let mut scratch = cx.out.take_scratch();
+        node.rejoin(remembered, &mut Turn { pool: cx.pool, out: cx.out, scratch: &mut scratch });
+        cx.out.return_scratch(scratch);
+        node
     }
 
     /// Builds a member in the middle of a converged cluster: it knows everybody in `view` and has nothing to tell.
@@ -85,11 +116,12 @@ impl Node {
         view: &WarmView,
         cx: &mut Cx<'_>,
     ) -> Self {
-        Self::build(config, seed, cx, |cx| Swim::warm(me, view, cx))
+        Self::build(config, Clocks::default(), seed, cx, |cx| Swim::warm(me, view, cx))
     }
 
     fn build(
         config: Arc<Config>,
+        restored: Clocks,
         seed: [u8; 32],
         cx: &mut Cx<'_>,
         start: impl FnOnce(&mut SwimCx<'_>) -> Swim,
@@ -97,6 +129,7 @@ impl Node {
         let mut scratch = cx.out.take_scratch();
         let (mut rng, mut timers, mut stats) =
             (Rng::from_seed(seed), Timers::default(), Stats::default());
+        let serf = Serf::new(&config, restored, &mut rng);
         let swim = start(&mut SwimCx {
             now: cx.now,
             config: &config,
@@ -108,7 +141,7 @@ impl Node {
         });
         let mut node = Self {
             now: cx.now,
-            serf: Serf::new(&config),
+            serf,
             sealer: Sealer::new(&config.keyring),
             config,
             swim,
@@ -117,7 +150,7 @@ impl Node {
             stats,
             streams: Streams::default(),
             joins: Joins::default(),
-            leave_op: None,
+            shut_down: false,
         };
         node.settle(&mut Turn { pool: cx.pool, out: cx.out, scratch: &mut scratch });
         cx.out.return_scratch(scratch);
@@ -127,6 +160,12 @@ impl Node {
     /// Advances by exactly one input. Never blocks, never fails; panics only on our own bugs.
     pub fn handle(&mut self, input: Input<'_>, cx: &mut Cx<'_>) {
         debug_assert!(cx.out.is_empty(), "drain the outbox after every call");
+        if self.shut_down {
+            if let Input::Command { op, .. } = input {
+                cx.out.done(op, Err(OpError::ShutDown));
+            }
+            return;
+        }
         self.now = self.now.max(cx.now);
         let mut scratch = cx.out.take_scratch();
         let mut turn = Turn { pool: cx.pool, out: cx.out, scratch: &mut scratch };
@@ -144,10 +183,22 @@ impl Node {
         cx.out.return_scratch(scratch);
     }
 
+    /// Stops without a goodbye: tells what coalescing holds back and the last clock for the snapshot, and answers
+    /// commands under way. All further input is ignored; peers will see a failure, unless a leave came first.
+    pub fn stop(&mut self, cx: &mut Cx<'_>) {
+        let mut scratch = cx.out.take_scratch();
+        let mut turn = Turn { pool: cx.pool, out: cx.out, scratch: &mut scratch };
+        let (serf, _, mut serf_cx) = self.serf(&mut turn);
+        serf.flush(&mut serf_cx);
+        self.carry_out(&mut turn);
+        self.shut_down = true;
+        cx.out.return_scratch(scratch);
+    }
+
     /// When to call with `Input::Timeout`, and which timer asks. `None`: not before another input.
     #[must_use]
     pub fn deadline(&self) -> Option<(Instant, TimerKind)> {
-        self.timers.next()
+        if self.shut_down { None } else { self.timers.next() }
     }
 
     /// The own id.
@@ -156,27 +207,50 @@ impl Node {
         self.swim.me()
     }
 
-    /// Every known member, itself included, in every state, in order of id.
+    /// Every known member, itself included, in every status, in order of id.
     pub fn members<'a>(&'a self, pool: &'a Pool) -> impl Iterator<Item = MemberView<'a>> {
-        self.swim.members().map(|(id, member)| MemberView {
-            id,
-            name: pool.name(id),
-            profile: pool.profile(member.profile),
-            incarnation: member.incarnation,
-            state: member.state,
+        self.swim.records().map(|(id, record)| {
+            let member = self.swim.member(id);
+            MemberView {
+                id,
+                name: pool.name(id),
+                profile: pool.profile(record.profile),
+                status: record.status,
+                status_ltime: record.ltime,
+                incarnation: member.map_or(0, |member| member.incarnation),
+                state: member.map(|member| member.state),
+            }
         })
     }
 
-    /// The state this node holds for a member; `None` if it does not know it.
+    /// The status this node shows for a member; `None` if it has no record of it.
+    #[must_use]
+    pub fn member_status(&self, id: NodeId) -> Option<MemberStatus> {
+        self.swim.record(id).map(|record| record.status)
+    }
+
+    /// The SWIM state this node holds for a member; `None` if it does not know it, or has reaped it.
     #[must_use]
     pub fn member_state(&self, id: NodeId) -> Option<MemberState> {
         self.swim.member(id).map(|member| member.state)
     }
 
-    /// Known members in every state, itself included.
+    /// Known members in every status, itself included.
     #[must_use]
     pub fn members_len(&self) -> usize {
-        self.swim.members_len()
+        self.swim.records_len()
+    }
+
+    /// Members that failed, and members that left, as long as their records are kept.
+    #[must_use]
+    pub fn departed_len(&self) -> (usize, usize) {
+        (self.serf.departed.failed_len(), self.serf.departed.left_len())
+    }
+
+    /// Members that SWIM counts as alive, suspects and this node included.
+    #[must_use]
+    pub fn alive_len(&self) -> usize {
+        self.swim.alive_len()
     }
 
     /// The local health score; 0 is healthy.
@@ -185,16 +259,48 @@ impl Node {
         self.swim.health()
     }
 
-    /// Queued broadcasts: membership facts and user events.
+    /// Queued membership facts.
     #[must_use]
-    pub fn broadcasts_len(&self) -> (usize, usize) {
-        (self.swim.broadcasts_len(), self.serf.events.broadcasts_len())
+    pub fn facts_len(&self) -> usize {
+        self.swim.broadcasts_len()
+    }
+
+    /// Messages queued in one of Serf's queues.
+    #[must_use]
+    pub fn queue_len(&self, queue: QueueKind) -> usize {
+        self.serf.outgoing.len(queue)
+    }
+
+    /// The member clock: the Lamport time the next own intent will carry.
+    #[must_use]
+    pub fn member_time(&self) -> u64 {
+        self.serf.member_clock.time()
     }
 
     /// The event clock: the Lamport time the next own user event will carry.
     #[must_use]
     pub fn event_time(&self) -> u64 {
         self.serf.events.time()
+    }
+
+    /// The query clock: the Lamport time the next own query will carry.
+    #[must_use]
+    pub fn query_time(&self) -> u64 {
+        self.serf.queries.time()
+    }
+
+    /// The keys in use.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.serf.keyring
+    }
+
+    /// The coordinate of a member: the own one, or that of a member this node has probed. `None` for others, and when
+    /// coordinates are switched off.
+    #[must_use]
+    pub fn coordinate(&self, id: NodeId) -> Option<Coordinate> {
+        let coordinates = self.serf.coordinates.as_ref()?;
+        if id == self.swim.me() { Some(coordinates.own()) } else { coordinates.of(id) }
     }
 
     /// Counters since the start.
@@ -217,6 +323,20 @@ impl Node {
         (&mut self.swim, cx)
     }
 
+    /// Splits off what the Serf layer works with.
+    fn serf<'a>(&'a mut self, turn: &'a mut Turn<'_>) -> (&'a mut Serf, &'a mut Swim, SwimCx<'a>) {
+        let cx = SwimCx {
+            now: self.now,
+            config: &self.config,
+            pool: turn.pool,
+            rng: &mut self.rng,
+            stats: &mut self.stats,
+            timers: &mut self.timers,
+            actions: &mut turn.scratch.actions,
+        };
+        (&mut self.serf, &mut self.swim, cx)
+    }
+
     fn on_timeout(&mut self, turn: &mut Turn<'_>) {
         while let Some((due, kind)) = self.timers.next().filter(|(due, _)| *due <= self.now) {
             // Fixed timers are set anew by whoever handles them; a keyed one is spent, whatever its handler does.
@@ -230,21 +350,24 @@ impl Node {
                 | TimerKind::ProbeTick
                 | TimerKind::Gossip
                 | TimerKind::PushPull
-                | TimerKind::Leave
                 | TimerKind::Suspicion(_)
-                | TimerKind::Reap
+                | TimerKind::Relay(_) => {
+                    let (swim, mut cx) = self.swim(turn);
+                    swim.on_timer(due, kind, &mut cx);
+                }
+                TimerKind::Reap
                 | TimerKind::Reconnect
                 | TimerKind::QueueCheck
                 | TimerKind::Coalesce
                 | TimerKind::UserCoalesce
                 | TimerKind::SnapshotClock
+                | TimerKind::Leave
                 | TimerKind::Broadcast(_)
                 | TimerKind::Prune(_)
                 | TimerKind::QueryEnd(_)
-                | TimerKind::QueryExpiry(_)
-                | TimerKind::Relay(_) => {
-                    let (swim, mut cx) = self.swim(turn);
-                    swim.on_timer(due, kind, &mut cx);
+                | TimerKind::QueryExpiry(_) => {
+                    let (serf, swim, mut cx) = self.serf(turn);
+                    serf.on_timer(kind, swim, &mut cx);
                 }
             }
             self.carry_out(turn);
@@ -253,6 +376,8 @@ impl Node {
 
     /// Ends one input: carries out what is left and keeps gossip ticking while something is queued.
     fn settle(&mut self, turn: &mut Turn<'_>) {
+        let (serf, swim, mut cx) = self.serf(turn);
+        serf.check_broadcasts(swim, &mut cx);
         self.carry_out(turn);
         if self.has_broadcasts() && !self.timers.is_set(TimerKind::Gossip) {
             let (swim, mut cx) = self.swim(turn);
@@ -261,7 +386,7 @@ impl Node {
     }
 
     fn has_broadcasts(&self) -> bool {
-        self.swim.has_broadcasts() || self.serf.events.has_broadcasts()
+        self.swim.has_broadcasts() || !self.serf.outgoing.is_empty()
     }
 
     /// Turns actions into effects, in order, until none is left.
@@ -273,7 +398,19 @@ impl Node {
                     Action::Trace(trace) => turn.out.trace(trace),
                     Action::Event(event) => turn.out.event(event),
                     Action::Send(send) => self.send(send, turn),
-                    Action::Upcall(_) | Action::Persist(_) => {}
+                    Action::Upcall(upcall) => {
+                        let (serf, swim, mut cx) = self.serf(turn);
+                        serf.on_upcall(upcall, swim, &mut cx);
+                    }
+                    Action::Persist(record) => turn.out.persist(record),
+                    Action::KeyringChanged { keyring, answers } => {
+                        self.on_keyring_changed(keyring, answers, turn);
+                    }
+                    Action::Reconnect { to } => self.dial_reconnect(to, turn),
+                    Action::ShutDown(reason) => {
+                        self.shut_down = true;
+                        turn.out.event(Event::ShutDown(reason));
+                    }
                     Action::Done { op, result } => turn.out.done(op, result),
                 }
             }
@@ -284,13 +421,18 @@ impl Node {
         }
     }
 
-    /// Tells the application about a new user event.
-    fn deliver(&mut self, event: UserEvent, path: EventPath, turn: &mut Turn<'_>) {
+    fn on_keyring_changed(
+        &mut self,
+        keyring: Keyring,
+        answers: Option<QueryId>,
+        turn: &mut Turn<'_>,
+    ) {
+        self.sealer = Sealer::new(&keyring);
         if self.config.trace {
-            let trace = Trace::EventAccepted { ltime: event.ltime, path };
-            turn.scratch.actions.push(Action::Trace(trace));
+            let keys = u32::try_from(keyring.keys().len()).unwrap_or(u32::MAX);
+            turn.out.trace(Trace::KeyringChanged { keys });
         }
-        turn.scratch.actions.push(Action::Event(Event::User(event)));
+        turn.out.event(Event::KeyringChanged { keyring, answers });
     }
 
     fn rules(&self) -> PacketRules<'_> {

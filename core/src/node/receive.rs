@@ -2,20 +2,17 @@
 
 use core::net::SocketAddr;
 
-use bytes::Bytes;
-
 use super::{Node, Turn};
+use crate::config::{NAME_BYTES_KEPT_MAX, is_strict_name};
 use crate::msg::serf::SerfMessageType;
 use crate::msg::swim::{Alive, IndirectPing, MessageType, Ping, PushPullNode, Source};
 use crate::pool::{Vsn, WireAddr};
 use crate::stats::DropReason;
 use crate::swim::{Action, AliveClaim, Name, RelayRequest, Send};
-use crate::trace::{Cause, EventPath};
+use crate::trace::Cause;
 use crate::wire::msgpack::DecodeError;
 use crate::wire::{serf, swim};
 
-/// Longest name of a peer that is kept or passed on, in bytes. The wire has no limit.
-const NAME_BYTES_KEPT_MAX: usize = 1_024;
 /// Largest metadata kept, in bytes. Senders keep to 512; receivers of the reference accept more.
 const META_BYTES_KEPT_MAX: usize = 1_024;
 
@@ -41,10 +38,9 @@ impl Node {
             }
             Some(MessageType::IndirectPing) => swim::decode_indirect_ping(body)
                 .map(|request| self.on_indirect_ping(from, &request, turn)),
-            Some(MessageType::Ack) => swim::decode_ack(body).map(|ack| {
-                let (swim, mut cx) = self.swim(turn);
-                swim.on_ack(ack.seq_no, &mut cx);
-            }),
+            Some(MessageType::Ack) => {
+                swim::decode_ack(body).map(|ack| self.on_ack(ack.seq_no, ack.payload, turn))
+            }
             Some(MessageType::Nack) => swim::decode_nack(body).map(|nack| {
                 let (swim, mut cx) = self.swim(turn);
                 swim.on_nack(nack.seq_no, &mut cx);
@@ -76,6 +72,15 @@ impl Node {
             }
         };
         self.count_decode_error(handled);
+    }
+
+    fn on_ack(&mut self, seq_no: u32, payload: Option<&[u8]>, turn: &mut Turn<'_>) {
+        let (swim, mut cx) = self.swim(turn);
+        let Some((node, rtt)) = swim.on_ack(seq_no, &mut cx) else { return };
+        if let Some(coordinates) = &mut self.serf.coordinates {
+            let payload = payload.unwrap_or_default();
+            coordinates.on_ping_complete(node, rtt, payload, &mut self.rng, &mut self.stats);
+        }
     }
 
     fn count_decode_error(&mut self, handled: Result<(), DecodeError>) {
@@ -163,7 +168,8 @@ impl Node {
         let vsn = Vsn(entry.vsn?.try_into().ok()?);
         let versions_sane = vsn.protocol_min() > 0 && vsn.protocol_min() <= vsn.protocol_max();
         let meta = entry.meta.unwrap_or_default();
-        let name_sane = (1..=NAME_BYTES_KEPT_MAX).contains(&entry.name.len());
+        let name_sane = (1..=NAME_BYTES_KEPT_MAX).contains(&entry.name.len())
+            && (!self.config.validate_node_names || is_strict_name(entry.name));
         (versions_sane && name_sane && meta.len() <= META_BYTES_KEPT_MAX).then_some(AliveClaim {
             name: entry.name,
             incarnation: entry.incarnation,
@@ -204,19 +210,46 @@ impl Node {
             self.stats.drop(DropReason::Empty);
             return;
         };
-        if SerfMessageType::from_byte(number) != Some(SerfMessageType::UserEvent) {
-            self.stats.drop(DropReason::SerfMessageType);
-            return;
-        }
-        let Ok(event) = serf::decode_user_event(body) else {
-            self.stats.drop(DropReason::Decode);
-            return;
+        let handled = match SerfMessageType::from_byte(number) {
+            Some(SerfMessageType::Leave) => serf::decode_leave_intent(body).map(|intent| {
+                let (serf, swim, mut cx) = self.serf(turn);
+                serf.on_leave_message(&intent, message, swim, &mut cx);
+            }),
+            Some(SerfMessageType::Join) => serf::decode_join_intent(body).map(|intent| {
+                let (serf, swim, mut cx) = self.serf(turn);
+                serf.on_join_message(&intent, message, swim, &mut cx);
+            }),
+            Some(SerfMessageType::UserEvent) => serf::decode_user_event(body).map(|event| {
+                let (serf, swim, mut cx) = self.serf(turn);
+                serf.on_user_event_message(&event, message, swim, &mut cx);
+            }),
+            Some(SerfMessageType::Query) => serf::decode_query(body).map(|query| {
+                let (serf, swim, mut cx) = self.serf(turn);
+                serf.on_query_message(&query, message, swim, &mut cx);
+            }),
+            Some(SerfMessageType::QueryResponse) => {
+                serf::decode_query_response(body).map(|response| {
+                    let (serf, swim, mut cx) = self.serf(turn);
+                    serf.on_response_message(&response, swim, &mut cx);
+                })
+            }
+            Some(SerfMessageType::Relay) => {
+                let (serf, swim, mut cx) = self.serf(turn);
+                serf.on_relay_message(body, swim, &mut cx);
+                Ok(())
+            }
+            Some(
+                SerfMessageType::PushPull
+                | SerfMessageType::ConflictResponse
+                | SerfMessageType::KeyRequest
+                | SerfMessageType::KeyResponse,
+            )
+            | None => {
+                self.stats.drop(DropReason::SerfMessageType);
+                Ok(())
+            }
         };
-        if let Some(event) = self.serf.events.receive(&event, &mut self.stats) {
-            let bytes = Bytes::copy_from_slice(message);
-            self.serf.events.enqueue(bytes, &self.config, &mut self.stats);
-            self.deliver(event, EventPath::Gossip, turn);
-        }
+        self.count_decode_error(handled);
     }
 }
 

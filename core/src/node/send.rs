@@ -5,9 +5,11 @@ use core::net::SocketAddr;
 use super::{Node, Turn, packet_rules};
 use crate::msg::swim::{Ack, Dead, IndirectPing, MessageType, Nack, Ping, Source, Suspect};
 use crate::pool::{Pool, ProfileId};
-use crate::queue::{Take, Taken};
+use crate::queue::Take;
+use crate::serf::outgoing::Outgoing;
 use crate::stats::{bump, bump_by};
 use crate::swim::{Fact, Send};
+use crate::wire::coordinate::encode_ping_payload;
 use crate::wire::packet::{PARTS_MAX, Packer, gossip_room, piggyback_room};
 use crate::wire::swim;
 
@@ -15,7 +17,7 @@ use crate::wire::swim;
 const CRC_PROTOCOL: u8 = 5;
 /// A part costs its two length bytes in a compound; a user message one type byte more.
 const FACT_OVERHEAD: usize = 2;
-const EVENT_OVERHEAD: usize = 3;
+const USER_OVERHEAD: usize = 3;
 
 impl Node {
     /// Turns one action into a datagram or a dialed stream.
@@ -50,12 +52,19 @@ impl Node {
                 let to = turn.pool.profile(relay).socket_addr();
                 self.send_with_piggyback(to, turn);
             }
-            Send::User { .. } => {}
-            Send::Ack { to, seq_no, coordinate: _ } => {
+            Send::Ack { to, seq_no, coordinate } => {
+                self.push_ack(seq_no, coordinate, turn);
+                self.send_with_piggyback(to, turn);
+            }
+            Send::User { to, member, message } => {
                 let packer = &mut turn.scratch.packer;
                 packer.clear();
-                packer.push(|out| swim::encode_ack(&Ack { seq_no, payload: None }, out));
-                self.send_with_piggyback(to, turn);
+                packer.push(|out| {
+                    out.push(MessageType::User as u8);
+                    out.extend_from_slice(&message);
+                });
+                let crc = member.is_some_and(|member| wants_crc(turn.pool, member));
+                self.seal_and_send(to, crc, turn);
             }
             Send::Nack { to, seq_no } => {
                 let packer = &mut turn.scratch.packer;
@@ -63,6 +72,21 @@ impl Node {
                 packer.push(|out| swim::encode_nack(&Nack { seq_no }, out));
                 self.send_with_piggyback(to, turn);
             }
+        }
+    }
+
+    fn push_ack(&self, seq_no: u32, coordinate: bool, turn: &mut Turn<'_>) {
+        let packer = &mut turn.scratch.packer;
+        packer.clear();
+        match &self.serf.coordinates {
+            Some(coordinates) if coordinate => {
+                let payload = &mut turn.scratch.message;
+                payload.clear();
+                encode_ping_payload(&coordinates.own(), payload);
+                let payload = Some(payload.as_slice());
+                packer.push(|out| swim::encode_ack(&Ack { seq_no, payload }, out));
+            }
+            _ => packer.push(|out| swim::encode_ack(&Ack { seq_no, payload: None }, out)),
         }
     }
 
@@ -131,31 +155,29 @@ impl Node {
         self.seal_and_send(to, false, turn);
     }
 
-    /// Adds membership facts, then user events, while they fit into `room` bytes.
+    /// Adds membership facts, then intents, queries and user events, while they fit into `room` bytes.
     fn push_broadcasts(&mut self, room: usize, turn: &mut Turn<'_>) {
-        let limit = self.swim.transmit_limit(&self.config);
         let (pool, packer) = (&*turn.pool, &mut turn.scratch.packer);
         let parts_max = PARTS_MAX - packer.count();
+        let limit = self.swim.transmit_limit(&self.config);
         let take = Take { overhead: FACT_OVERHEAD, room, parts_max, limit };
         let facts = self.swim.take_broadcasts(take, |fact| {
             packer.push(|out| encode_fact(fact, pool, out));
         });
         let left = room.saturating_sub(facts.bytes);
-        if left > EVENT_OVERHEAD && self.serf.events.has_broadcasts() {
-            let parts_max = parts_max - facts.parts;
-            // The length kept in the queue counts the user-message byte already.
-            let take = Take { overhead: EVENT_OVERHEAD - 1, room: left, parts_max, limit };
-            self.serf.events.take_broadcasts(take, |event| {
-                packer.push(|out| {
-                    out.push(MessageType::User as u8);
-                    out.extend_from_slice(event);
-                });
+        if left <= USER_OVERHEAD || self.serf.outgoing.is_empty() {
+            return;
+        }
+        let parts_max = parts_max - facts.parts;
+        let limit = Outgoing::transmit_limit(&self.swim, &self.config);
+        // The length kept in the queues counts the user-message byte already.
+        let take = Take { overhead: USER_OVERHEAD - 1, room: left, parts_max, limit };
+        self.serf.outgoing.take(take, |message| {
+            packer.push(|out| {
+                out.push(MessageType::User as u8);
+                out.extend_from_slice(message);
             });
-        }
-        if facts != Taken::default() {
-            let (swim, mut cx) = self.swim(turn);
-            swim.check_leave(&mut cx);
-        }
+        });
     }
 
     fn seal_and_send(&mut self, to: SocketAddr, crc: bool, turn: &mut Turn<'_>) {

@@ -3,14 +3,13 @@
 use smallvec::SmallVec;
 
 use super::{Node, Turn};
-use crate::msg::serf::{SerfMessageType, UserEventMessage};
+use crate::msg::serf::SerfMessageType;
 use crate::msg::swim::{PushPullHeader, PushPullNode};
 use crate::pool::{NodeId, Pool, Vsn};
-use crate::serf::Serf;
 use crate::stats::{DropReason, bump};
-use crate::swim::{Action, RemoteEntry, RemoteVersions, Swim};
-use crate::trace::{EventPath, MemberState, Trace};
-use crate::wire::serf::{StateEncoder, decode_state};
+use crate::swim::{Action, RemoteEntry, RemoteVersions};
+use crate::trace::{MemberState, Trace};
+use crate::wire::serf::decode_state;
 use crate::wire::swim::{PushPull, PushPullNodes, encode_push_pull_header};
 
 /// Distinct version bytes one remote state may show; more is refused as nonsense.
@@ -26,7 +25,7 @@ impl Node {
         out: &mut Vec<u8>,
     ) {
         user_state.clear();
-        encode_user_state(&self.serf, &self.swim, pool, user_state);
+        self.serf.encode_state(&self.swim, pool, user_state);
         let count = |len: usize| u32::try_from(len).expect("capped far below 2^32");
         let header = PushPullHeader {
             nodes: count(self.swim.members_len()),
@@ -118,7 +117,7 @@ impl Node {
         swim.merge_entry(&RemoteEntry { claim, state }, known, &mut cx);
     }
 
-    fn merge_user_state(&mut self, join: bool, bytes: &[u8], turn: &mut Turn<'_>) {
+    pub(super) fn merge_user_state(&mut self, join: bool, bytes: &[u8], turn: &mut Turn<'_>) {
         let state = match bytes.split_first() {
             Some((&number, body)) if number == SerfMessageType::PushPull as u8 => {
                 decode_state(body)
@@ -132,28 +131,11 @@ impl Node {
             self.stats.drop(DropReason::Decode);
             return;
         };
-        let clocks = state.clocks;
-        let sane = self.serf.events.witness_next(clocks.event)
-            & self.serf.member_clock.witness_next(clocks.member)
-            & self.serf.query_clock.witness_next(clocks.query);
-        if !sane {
-            self.stats.drop(DropReason::LamportTime);
-            return;
-        }
-        if join && self.joins.ignores_old_events() {
-            self.serf.events.ignore_before(clocks.event);
-        }
-        for event in state.events() {
-            let Ok((ltime, name, payload)) = event else {
-                self.stats.drop(DropReason::Decode);
-                continue;
-            };
-            // Whether it may be coalesced is not carried, and it is not gossiped again.
-            let message = UserEventMessage { ltime, name, payload, coalesce: false };
-            if let Some(event) = self.serf.events.receive(&message, &mut self.stats) {
-                self.deliver(event, EventPath::PushPull, turn);
-            }
-        }
+        let ignore_old = join && self.joins.ignores_old_events();
+        // Joins and departures of this exchange come before what the Serf state says about them.
+        self.carry_out(turn);
+        let (serf, swim, mut cx) = self.serf(turn);
+        serf.merge_state(&state, ignore_old, swim, &mut cx);
     }
 
     /// Counts and traces the end of an exchange.
@@ -187,26 +169,4 @@ fn remote_versions(news: &[(PushPullNode<'_>, NodeId)]) -> Option<SmallVec<[Remo
         }
     }
     Some(versions)
-}
-
-fn encode_user_state(serf: &Serf, swim: &Swim, pool: &Pool, out: &mut Vec<u8>) {
-    let slots = serf.events.slots();
-    let mut encoder = StateEncoder::start(out, serf.events.time(), slots.len());
-    for slot in slots {
-        let Some(slot) = slot else {
-            encoder.empty_slot();
-            continue;
-        };
-        let events = slot.events.iter().map(|(name, payload)| {
-            (&**name, Some(&**payload).filter(|payload| !payload.is_empty()))
-        });
-        encoder.slot(slot.ltime, slot.events.len(), events);
-    }
-    encoder.member_clock(serf.member_clock.time());
-    // Join and leave intents are not tracked yet: every member is reported with Lamport time 0, which is older than
-    // any intent and therefore changes nothing at a Serf peer.
-    encoder.left_members(0, []);
-    encoder.query_clock(serf.query_clock.time());
-    let names = swim.members().map(|(id, _)| (pool.name(id), 0));
-    encoder.status_ltimes(swim.members_len(), names);
 }

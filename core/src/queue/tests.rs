@@ -22,9 +22,27 @@ fn a_broadcast_about_the_same_subject_supersedes() {
     assert_eq!(none, None);
     let (second, superseded) = queue.push(Some(NodeId(1)), 12, "new");
     assert_eq!(superseded, Some("old"));
-    assert!(!queue.is_queued(NodeId(1), first));
-    assert!(queue.is_queued(NodeId(1), second));
+    assert_ne!(first, second);
     assert_eq!(queue.len(), 1);
+}
+
+#[test]
+fn who_waits_is_told_when_a_broadcast_is_over() {
+    let mut queue = BroadcastQueue::default();
+    let (superseded, _) = queue.push(Some(NodeId(1)), 10, "old");
+    queue.watch(superseded);
+    assert_eq!(queue.next_released(), None);
+    let (dropped, _) = queue.push(Some(NodeId(1)), 10, "new");
+    assert_eq!(queue.next_released(), Some(superseded));
+    queue.watch(dropped);
+    queue.prune(0);
+    assert_eq!((queue.next_released(), queue.next_released()), (Some(dropped), None));
+    let (finished, _) = queue.push(None, 10, "last");
+    queue.watch(finished);
+    take(&mut queue, 100, 2);
+    assert_eq!(queue.next_released(), None);
+    take(&mut queue, 100, 2);
+    assert_eq!(queue.next_released(), Some(finished));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! User events: Lamport order, the ring that remembers them, and their broadcast queue.
+//! User events: Lamport order and the ring that remembers them.
 //!
 //! Source: Serf, user events. An event is a duplicate if Lamport time, name and payload are equal.
 
@@ -10,8 +10,7 @@ use crate::command::OpError;
 use crate::config::{Config, USER_EVENT_BYTES_CEILING};
 use crate::event::UserEvent;
 use crate::msg::serf::UserEventMessage;
-use crate::queue::{BroadcastQueue, Take, Taken};
-use crate::stats::{DropReason, Stats, bump, bump_by};
+use crate::stats::{DropReason, Stats, bump};
 use crate::wire::serf::{encode_user_event, user_event_len};
 
 /// The events of one Lamport time.
@@ -44,7 +43,6 @@ pub(crate) struct UserEvents {
     ring: Vec<Option<Box<Slot>>>,
     /// Bytes of all names and payloads in the ring.
     ring_bytes: usize,
-    queue: BroadcastQueue<Bytes>,
 }
 
 impl UserEvents {
@@ -55,7 +53,6 @@ impl UserEvents {
             slots,
             ring: Vec::new(),
             ring_bytes: 0,
-            queue: BroadcastQueue::default(),
         }
     }
 
@@ -64,9 +61,23 @@ impl UserEvents {
         self.clock.time()
     }
 
+    /// Events before this time are not wanted.
+    #[cfg(test)]
+    pub(crate) fn ltime_min(&self) -> u64 {
+        self.ltime_min
+    }
+
     /// A peer's event clock showed `next`.
     pub(crate) fn witness_next(&mut self, next: u64) -> bool {
         self.clock.witness_next(next)
+    }
+
+    /// Goes on from `last`, the last time used before a restart; older events were delivered then. Returns what was
+    /// believed of it.
+    pub(crate) fn restore(&mut self, last: u64) -> u64 {
+        let last = self.clock.restore(last);
+        self.ltime_min = last + 1;
+        last
     }
 
     /// Events older than `ltime` are not wanted.
@@ -84,7 +95,7 @@ impl UserEvents {
         )
     }
 
-    /// Accepts an own event: checks sizes, delivers it here, queues it. Nothing changes on error.
+    /// Accepts an own event: checks sizes, remembers it, gives the message for the others. Nothing changes on error.
     pub(crate) fn send(
         &mut self,
         name: Box<str>,
@@ -92,7 +103,7 @@ impl UserEvents {
         coalesce: bool,
         config: &Config,
         stats: &mut Stats,
-    ) -> Result<UserEvent, OpError> {
+    ) -> Result<(UserEvent, Bytes), OpError> {
         let limit = config.user_event_bytes_max.min(USER_EVENT_BYTES_CEILING);
         if self.clock.is_exhausted() {
             return Err(OpError::LamportTimeExhausted);
@@ -113,9 +124,8 @@ impl UserEvents {
         encode_user_event(&message, &mut bytes);
         self.clock.increment();
         self.remember(ltime, &name, &payload);
-        self.enqueue(Bytes::from(bytes), config, stats);
         bump(&mut stats.events_delivered);
-        Ok(UserEvent { ltime, name, payload, coalesce })
+        Ok((UserEvent { ltime, name, payload, coalesce }, bytes.into()))
     }
 
     /// Looks at an event of the network; returns it if it is new and wanted.
@@ -162,35 +172,6 @@ impl UserEvents {
             payload,
             coalesce: message.coalesce,
         })
-    }
-
-    /// Queues an event, exactly as it came, for the others.
-    pub(crate) fn enqueue(&mut self, message: Bytes, config: &Config, stats: &mut Stats) {
-        // The byte in front of it says "user message".
-        let bytes = message.len() + 1;
-        if bytes + 2 > config.gossip_room() {
-            // It would never fit a packet and only take the place of others; push/pull carries it.
-            bump(&mut stats.broadcasts_pruned);
-            return;
-        }
-        self.queue.push(None, bytes, message);
-        let dropped = self.queue.prune(config.queue_depth_max);
-        bump_by(&mut stats.broadcasts_pruned, dropped);
-    }
-
-    /// Whether events are queued.
-    pub(crate) fn has_broadcasts(&self) -> bool {
-        !self.queue.is_empty()
-    }
-
-    /// Queued events.
-    pub(crate) fn broadcasts_len(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// Hands out queued events that fit.
-    pub(crate) fn take_broadcasts(&mut self, take: Take, emit: impl FnMut(&Bytes)) -> Taken {
-        self.queue.take(take, emit, |_finished| ())
     }
 
     fn slot(&self, ltime: u64) -> Option<&Slot> {

@@ -5,7 +5,7 @@ use crate::math::retransmit_limit;
 use crate::pool::NodeId;
 use crate::queue::{Take, Taken};
 use crate::swim::{Fact, MemberTable, Send, Swim, SwimCx};
-use crate::time::{Instant, duration_nanos};
+use crate::time::{Instant, duration_nanos, next_tick};
 use crate::timers::TimerKind;
 use crate::trace::MemberState;
 
@@ -73,26 +73,5 @@ fn hears_gossip(
         MemberState::Alive | MemberState::Suspect => true,
         MemberState::Dead => table.changed_at(id).is_some_and(|at| now.nanos_since(at) <= dead_for),
         MemberState::Left => false,
-    }
-}
-
-/// The first instant after `now` that is congruent to `phase`.
-fn next_tick(now: Instant, interval: u64, phase: u64) -> Instant {
-    let since = now.as_nanos() % interval;
-    let wait = if phase > since { phase - since } else { interval - (since - phase) };
-    now.plus_nanos(wait)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ticks_keep_their_phase_and_are_never_now() {
-        let next = |now, phase| next_tick(Instant::from_nanos(now), 200, phase).as_nanos();
-        assert_eq!(next(0, 50), 50);
-        assert_eq!(next(50, 50), 250);
-        assert_eq!(next(199, 50), 250);
-        assert_eq!(next(250, 0), 400);
     }
 }

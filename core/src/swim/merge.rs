@@ -52,12 +52,12 @@ enum Address {
 
 impl Swim {
     /// A claim about the own record made by this node itself: start, or new metadata.
-    pub(super) fn on_own_alive(&mut self, profile: Profile, cx: &mut SwimCx<'_>) {
+    pub(super) fn on_own_alive(&mut self, profile: Profile, cx: &mut SwimCx<'_>) -> Ticket {
         let node = profile.node;
         let old = self.table.get(node);
         let profile = cx.pool.intern_profile(profile);
         let member = Member { profile, incarnation: self.incarnation, state: MemberState::Alive };
-        self.accept_alive(node, old, member, Cause::Local, cx);
+        self.accept_alive(node, old, member, Cause::Local, cx)
     }
 
     /// A claim of the network that somebody is alive. `known` is the id of the claim's name, if it has one.
@@ -185,12 +185,12 @@ impl Swim {
         member: Member,
         cause: Cause,
         cx: &mut SwimCx<'_>,
-    ) {
+    ) -> Ticket {
         match old {
             None => self.table.insert(node, member, cx.now, cx.pool, cx.rng),
             Some(_) => self.table.update(node, member, cx.now, cx.pool),
         }
-        self.broadcast_alive(node, member, cx);
+        let ticket = self.broadcast_alive(node, member, cx);
         let before = old.map(|old| old.state);
         if before != Some(MemberState::Alive) {
             cx.trace(Trace::Edge {
@@ -212,6 +212,7 @@ impl Swim {
                 }
             }
         }
+        ticket
     }
 
     /// Answers an accusation with a greater incarnation.
@@ -344,10 +345,10 @@ impl Swim {
         }
     }
 
-    fn broadcast_alive(&mut self, node: NodeId, member: Member, cx: &mut SwimCx<'_>) {
+    fn broadcast_alive(&mut self, node: NodeId, member: Member, cx: &mut SwimCx<'_>) -> Ticket {
         let Member { profile, incarnation, .. } = member;
         let bytes = alive_len(&cx.pool.alive_message(profile, incarnation));
-        self.broadcast(node, bytes, Fact::Alive { profile, incarnation }, cx);
+        self.broadcast(node, bytes, Fact::Alive { profile, incarnation }, cx)
     }
 
     fn broadcast_suspect(

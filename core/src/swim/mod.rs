@@ -20,9 +20,10 @@ use bytes::Bytes;
 
 use crate::command::{OpError, Reply};
 use crate::config::{Config, Identity, TimerPhase};
-use crate::event::Event;
+use crate::event::{Event, ShutDownReason};
 use crate::idmap::IdMap;
-use crate::ids::OpId;
+use crate::ids::{OpId, QueryId};
+use crate::keyring::Keyring;
 use crate::pool::{NodeId, Pool, Profile, ProfileId, WireAddr};
 use crate::queue::{BroadcastQueue, Ticket};
 use crate::rng::Rng;
@@ -54,13 +55,13 @@ pub(crate) struct SwimCx<'a> {
 }
 
 impl SwimCx<'_> {
-    fn trace(&mut self, trace: Trace) {
+    pub(crate) fn trace(&mut self, trace: Trace) {
         if self.config.trace {
             self.actions.push(Action::Trace(trace));
         }
     }
 
-    fn send(&mut self, send: Send) {
+    pub(crate) fn send(&mut self, send: Send) {
         self.actions.push(Action::Send(send));
     }
 }
@@ -110,6 +111,17 @@ pub(crate) enum Action {
     Upcall(Upcall),
     /// A line for the snapshot.
     Persist(SnapshotRecord),
+    /// The keyring changed; the answer to the query may wait until it is stored.
+    KeyringChanged {
+        keyring: Keyring,
+        answers: Option<QueryId>,
+    },
+    /// Try to reach a failed member.
+    Reconnect {
+        to: SocketAddr,
+    },
+    /// The node stops itself.
+    ShutDown(ShutDownReason),
     /// A command is done.
     Done {
         op: OpId,
@@ -128,8 +140,6 @@ pub(crate) enum Upcall {
     Updated(NodeId),
     /// Somebody claims the name of `existing` from another address.
     Conflict { existing: NodeId },
-    /// A broadcast that was waited for is transmitted to its limit, superseded or dropped.
-    BroadcastDone(Ticket),
 }
 
 /// Something to send; `node` turns it into bytes.
@@ -204,7 +214,6 @@ pub(crate) struct Swim {
     relays: BTreeMap<u32, Relay>,
     queue: BroadcastQueue<Fact>,
     gossip_phase: u64,
-    leave_ticket: Option<Ticket>,
     /// The random wait before the first push/pull period is over.
     push_pull_staggered: bool,
 }
@@ -244,7 +253,6 @@ impl Swim {
             relays: BTreeMap::new(),
             queue: BroadcastQueue::default(),
             gossip_phase: 0,
-            leave_ticket: None,
             push_pull_staggered: false,
         };
         swim.start_timers(cx);
@@ -323,6 +331,12 @@ impl Swim {
         self.table.set_record(id, status, ltime);
     }
 
+    /// Gives a member a profile without a SWIM record.
+    #[cfg(test)]
+    pub(crate) fn plant(&mut self, id: NodeId, profile: ProfileId) {
+        self.table.plant(id, profile);
+    }
+
     /// Erases a Serf record.
     pub(crate) fn erase_record(&mut self, id: NodeId) {
         self.table.erase_record(id);
@@ -360,38 +374,33 @@ impl Swim {
         }
     }
 
-    /// Replaces the own metadata and tells everybody.
-    pub(crate) fn set_meta(&mut self, meta: Bytes, cx: &mut SwimCx<'_>) {
+    /// Replaces the own metadata and tells everybody. The ticket of the broadcast can be watched.
+    pub(crate) fn set_meta(&mut self, meta: Bytes, cx: &mut SwimCx<'_>) -> Ticket {
         self.incarnation = self.incarnation.saturating_add(1);
         let profile = Profile { meta, ..cx.pool.profile(self.own().profile).clone() };
-        self.on_own_alive(profile, cx);
+        self.on_own_alive(profile, cx)
     }
 
-    /// Announces the own departure. [`Action::LeaveDone`] follows, at once if nobody is there to be told.
-    pub(crate) fn leave(&mut self, cx: &mut SwimCx<'_>) {
+    /// Announces the own departure. The ticket of the broadcast can be watched.
+    pub(crate) fn leave(&mut self, cx: &mut SwimCx<'_>) -> Option<Ticket> {
         self.has_left = true;
         let me = self.me;
-        let ticket = self.on_dead(me, self.incarnation, &Name::Known(me), Cause::Local, cx);
-        self.leave_ticket = ticket.filter(|_| self.has_peers());
-        if self.leave_ticket.is_none() {
-            return;
-        }
-        let give_up = cx.now + cx.config.broadcast_timeout;
-        cx.timers.set(TimerKind::Leave, give_up);
+        self.on_dead(me, self.incarnation, &Name::Known(me), Cause::Local, cx)
     }
 
-    /// The leave gave up waiting for its broadcast.
-    pub(crate) fn on_leave_timeout(&mut self, cx: &mut SwimCx<'_>) {
-        cx.timers.clear(TimerKind::Leave);
-        self.leave_ticket = None;
+    /// Has [`Swim::next_released`] tell when a broadcast is over.
+    pub(crate) fn watch(&mut self, ticket: Ticket) {
+        self.queue.watch(ticket);
     }
 
-    /// Looks whether the broadcast that a leave waits for is finished.
-    pub(crate) fn check_leave(&mut self, cx: &mut SwimCx<'_>) {
-        let waits = self.leave_ticket.filter(|&ticket| !self.queue.is_queued(self.me, ticket));
-        if waits.is_some() {
-            self.on_leave_timeout(cx);
-        }
+    /// Stops watching a broadcast.
+    pub(crate) fn unwatch(&mut self, ticket: Ticket) {
+        self.queue.unwatch(ticket);
+    }
+
+    /// A watched broadcast that is over.
+    pub(crate) fn next_released(&mut self) -> Option<Ticket> {
+        self.queue.next_released()
     }
 
     /// Handles one timer of this layer that was due at `due`.
@@ -401,10 +410,10 @@ impl Swim {
             TimerKind::ProbeTick => self.on_probe_tick(due, cx),
             TimerKind::Gossip => self.on_gossip_tick(cx),
             TimerKind::PushPull => self.on_push_pull_tick(cx),
-            TimerKind::Leave => self.on_leave_timeout(cx),
             TimerKind::Suspicion(id) => self.on_suspicion_expired(id, cx),
             TimerKind::Relay(seq_no) => self.on_relay_timeout(seq_no, cx),
-            TimerKind::Reap
+            TimerKind::Leave
+            | TimerKind::Reap
             | TimerKind::Reconnect
             | TimerKind::QueueCheck
             | TimerKind::Coalesce
@@ -436,6 +445,7 @@ impl WarmView {
             let profile = pool.intern_profile(profile_of(node, identity, config));
             let member = Member { profile, incarnation: 1, state: MemberState::Alive };
             table.insert(node, member, Instant::ZERO, pool, &mut rng);
+            table.set_record(node, MemberStatus::Alive, 0);
         }
         Self { table }
     }

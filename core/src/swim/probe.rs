@@ -189,22 +189,23 @@ impl Swim {
         }
     }
 
-    /// An ack datagram arrived: for the running probe, or for one relayed for somebody else.
-    pub(crate) fn on_ack(&mut self, seq_no: u32, cx: &mut SwimCx<'_>) {
+    /// An ack datagram arrived: for the running probe, or for one relayed for somebody else. Returns whom it came from
+    /// and the round-trip time in nanoseconds if it answers a direct ping in time.
+    pub(crate) fn on_ack(&mut self, seq_no: u32, cx: &mut SwimCx<'_>) -> Option<(NodeId, u64)> {
         match self.probe.take() {
             Some(round) if round.seq_no == seq_no => {
-                let outcome = if round.indirect {
-                    ProbeOutcome::Late
-                } else {
-                    ProbeOutcome::Direct { rtt: cx.now.nanos_since(round.started) }
-                };
+                let rtt = cx.now.nanos_since(round.started);
+                let outcome =
+                    if round.indirect { ProbeOutcome::Late } else { ProbeOutcome::Direct { rtt } };
                 self.end_probe(&round, outcome, -1, cx);
+                (!round.indirect).then_some((round.target, rtt))
             }
             other => {
                 self.probe = other;
                 if !self.on_relayed_ack(seq_no, cx) {
                     cx.stats.drop(DropReason::UnknownSeqNo);
                 }
+                None
             }
         }
     }
