@@ -9,6 +9,7 @@ use uwasa_core::command::{KeyReport, OpError, QueryReport, Reply};
 use uwasa_core::event::{Event, MemberEvent, ShutDownReason};
 use uwasa_core::io::{Output, StreamAction, StreamId};
 use uwasa_core::pool::NodeId;
+use uwasa_core::snapshot::Record;
 use uwasa_core::trace::{Cause, EventPath, MemberState, MemberStatus, ProbeOutcome, Trace};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -114,6 +115,24 @@ fn write_effect<'a>(fields: &mut Fields, effect: &'a Output<'_>) -> &'a [u8] {
             write_trace(fields, trace);
             &[]
         }
+        Output::Persist(record) => {
+            write_record(fields, record);
+            &[]
+        }
+    }
+}
+
+fn write_record(fields: &mut Fields, record: &Record) {
+    match record {
+        Record::Alive { name, addr } => {
+            fields.words([14, 0, hash(name)]);
+            fields.addr(*addr);
+        }
+        Record::NotAlive { name } => fields.words([14, 1, hash(name)]),
+        Record::Clock(time) => fields.words([14, 2, *time]),
+        Record::EventClock(time) => fields.words([14, 3, *time]),
+        Record::QueryClock(time) => fields.words([14, 4, *time]),
+        Record::Leave => fields.words([14, 5]),
     }
 }
 
@@ -468,6 +487,10 @@ mod tests {
             digest(0, 0, &Output::Trace(Trace::IntentRefuted { ltime: 1 })),
             digest(0, 0, &Output::Trace(Trace::IntentRefuted { ltime: 2 })),
             digest(0, 0, &Output::Trace(Trace::Relayed)),
+            digest(0, 0, &Output::Persist(Record::Clock(1))),
+            digest(0, 0, &Output::Persist(Record::EventClock(1))),
+            digest(0, 0, &Output::Persist(Record::NotAlive { name: "a".into() })),
+            digest(0, 0, &Output::Persist(Record::NotAlive { name: "b".into() })),
         ];
         let all = hashes.len();
         hashes.sort_unstable();

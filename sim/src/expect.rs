@@ -12,7 +12,6 @@ use crate::metrics::Verdict;
 use crate::oracle::{Asked, Gone, NodeSet, Oracle, Reach, Sent};
 use crate::outcome::{PPM, state_word};
 use crate::scenario::{ExpectKind, Nanos, NodeIndex, Scenario};
-use crate::world::Host;
 
 /// A time in words: `0.612 s`.
 #[must_use]
@@ -30,8 +29,6 @@ pub struct Scene<'a> {
     pub oracle: &'a Oracle,
     /// The nodes; `None`: not running.
     pub nodes: &'a [Option<Node>],
-    /// The hosts.
-    pub(crate) hosts: &'a [Host],
     /// Names and profiles.
     pub pool: &'a Pool,
 }

@@ -14,7 +14,7 @@ pub use queries::{Asked, Queries};
 pub use reach::Reach;
 pub use series::{ByteSeries, Curve};
 
-use uwasa_core::trace::{Cause, MemberState, MemberStatus, Trace};
+use uwasa_core::trace::{Cause, MemberState, Trace};
 
 use crate::metrics::{Departure, FalseFailure};
 use crate::net::{Fabric, Power};
@@ -62,8 +62,6 @@ pub struct Oracle {
     false_failures: Vec<(Nanos, NodeIndex, NodeIndex)>,
     /// Per watched subject, what each observer saw.
     sightings: Vec<Option<Box<[Sighting]>>>,
-    /// Per subject of an expectation, the status under which each observer keeps it.
-    statuses: Vec<Option<Box<[Option<MemberStatus>]>>>,
     /// Nodes that have shut themselves down, and when.
     shut_downs: Vec<(Nanos, NodeIndex)>,
     /// User events.
@@ -93,7 +91,6 @@ impl Oracle {
             true_deaths: vec![Vec::new(); count],
             false_failures: Vec::new(),
             sightings: vec![None; count],
-            statuses: vec![None; count],
             shut_downs: Vec::new(),
             events: Events::default(),
             queries: Queries::default(),
@@ -113,9 +110,6 @@ impl Oracle {
         for expect in &scenario.expects {
             if let ExpectKind::JoinedThenFailed { subject, .. } = expect.kind {
                 watched.push(subject);
-            }
-            if let ExpectKind::Status { subject, .. } = expect.kind {
-                self.statuses[subject as usize] = Some(vec![None; count].into());
             }
         }
         for subject in watched {
@@ -165,12 +159,6 @@ impl Oracle {
         (node as usize) < self.away.len()
     }
 
-    /// Under which status `observer` keeps `subject`, if an expectation is about that subject; `None`: it has no record.
-    #[must_use]
-    pub fn status(&self, observer: NodeIndex, subject: NodeIndex) -> Option<MemberStatus> {
-        self.statuses[subject as usize].as_ref()?[observer as usize]
-    }
-
     /// When `node` first shut itself down.
     #[must_use]
     pub fn shut_down_at(&self, node: NodeIndex) -> Option<Nanos> {
@@ -185,9 +173,6 @@ impl Oracle {
     /// The warm start: everybody lives and sees everybody.
     pub fn start_warm(&mut self) {
         self.matrix.fill();
-        for row in self.statuses.iter_mut().flatten() {
-            row.fill(Some(MemberStatus::Alive));
-        }
         self.bytes.set_live(0, self.matrix.live_count());
         self.changed = true;
         self.settle(0);
@@ -203,9 +188,6 @@ impl Oracle {
         }
         self.away[node as usize] = None;
         self.matrix.clear_row(node);
-        for row in self.statuses.iter_mut().flatten() {
-            row[node as usize] = None;
-        }
         self.set_live(now, node, true);
     }
 
@@ -269,11 +251,6 @@ impl Oracle {
                 }
             }
             Trace::EventAccepted { ltime, path } => self.events.accepted(ltime, path),
-            Trace::Status { subject, to, .. } => {
-                if let Some(Some(row)) = self.statuses.get_mut(subject.index()) {
-                    row[observer as usize] = to;
-                }
-            }
             Trace::QueryAccepted { .. } | Trace::QueryReplied { .. } => self.queries.trace(trace),
             Trace::ProbeStarted { .. }
             | Trace::ProbeIndirect { .. }
@@ -283,6 +260,7 @@ impl Oracle {
             | Trace::Health { .. }
             | Trace::Conflict { .. }
             | Trace::PushPullEnded { .. }
+            | Trace::Status { .. }
             | Trace::Member { .. }
             | Trace::IntentAccepted { .. }
             | Trace::IntentRefuted { .. }

@@ -67,7 +67,11 @@ impl World<'_> {
         let config = self.config_of(node);
         let now = Instant::from_nanos(self.fabric.now);
         let mut cx = Cx { now, pool: &mut self.pool, out: &mut self.outbox };
-        self.nodes[node as usize] = Some(Node::new(config, identity, seed, &mut cx));
+        let built = match &restored {
+            Some(restored) => Node::restore(config, &identity, seed, restored, &mut cx),
+            None => Node::new(config, identity, seed, &mut cx),
+        };
+        self.nodes[node as usize] = Some(built);
         self.after_input(node);
         let own_name = self.scenario.protocol_name(node);
         restored.is_some_and(|it| it.seeds(own_name).next().is_some())
@@ -102,6 +106,17 @@ impl World<'_> {
         ));
         self.oracle.shut_down(now, node);
         self.depart(node, MemberState::Dead);
+        self.quit(node);
+    }
+
+    /// A process ends in good order; its host stays on.
+    pub(crate) fn quit(&mut self, node: NodeIndex) {
+        if let Some(state) = self.nodes[node as usize].as_mut() {
+            let now = Instant::from_nanos(self.fabric.now);
+            state.stop(&mut Cx { now, pool: &mut self.pool, out: &mut self.outbox });
+            self.drain(node);
+            self.forget_answers();
+        }
         self.streams.stop(node, &mut self.fabric);
         if let Some(disk) = &mut self.hosts[node as usize].disk {
             disk.close();

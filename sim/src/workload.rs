@@ -262,11 +262,7 @@ impl World<'_> {
             // A stopped process cannot exit; it will when it goes on.
             self.hosts[node as usize].exit_overdue = true;
         } else if presence.is_up() {
-            self.streams.stop(node, &mut self.fabric);
-            if let Some(disk) = &mut self.hosts[node as usize].disk {
-                disk.close();
-            }
-            self.end_node(node, Power::Down);
+            self.quit(node);
         }
     }
 

@@ -58,7 +58,7 @@ pub(crate) struct Host {
     pub(crate) disk: Option<Disk>,
     /// The tags that its node was last told to have.
     pub(crate) tags: Tags,
-    /// The keyring that its application was last told of.
+    /// The keyring that its application was last told of, as a keyring file would hold it.
     pub(crate) keyring: Keyring,
 }
 
@@ -253,7 +253,6 @@ impl<'a> World<'a> {
             scenario: self.scenario,
             oracle: &self.oracle,
             nodes: &self.nodes,
-            hosts: &self.hosts,
             pool: &self.pool,
         };
         self.checks.judge_until(at - 1, scene);
@@ -381,7 +380,7 @@ impl<'a> World<'a> {
     }
 
     /// Hashes and carries out every effect in the outbox.
-    fn drain(&mut self, node: NodeIndex) {
+    pub(crate) fn drain(&mut self, node: NodeIndex) {
         let now = self.fabric.now;
         // The application acts once everything is drained; until then its events wait.
         let mut events = Vec::new();
@@ -408,12 +407,25 @@ impl<'a> World<'a> {
                 Output::Event(event) => events.push(event),
                 Output::Done { op, result } => self.answers.push((op, result)),
                 Output::Trace(trace) => self.oracle.trace(node, &trace, &self.fabric),
+                Output::Persist(record) => {
+                    if let Some(disk) = &mut self.hosts[node as usize].disk {
+                        disk.record(&record, Instant::from_nanos(now));
+                    }
+                }
             }
         }
         for event in events {
             self.on_event(node, event);
         }
         self.oracle.end_input();
+    }
+
+    /// The process is over: nobody is there to hear what its last commands came to, or to answer queries.
+    pub(crate) fn forget_answers(&mut self) {
+        for (op, _) in std::mem::take(&mut self.answers) {
+            self.operations.remove(&op.0);
+        }
+        self.requests.clear();
     }
 
     /// An event that the application of a node acts on.
@@ -460,13 +472,7 @@ impl<'a> World<'a> {
         self.note_queries();
         let scenario = self.scenario;
         let name_of = |node: NodeIndex| scenario.nodes[node as usize].name.clone();
-        let scene = Scene {
-            scenario,
-            oracle: &self.oracle,
-            nodes: &self.nodes,
-            hosts: &self.hosts,
-            pool: &self.pool,
-        };
+        let scene = Scene { scenario, oracle: &self.oracle, nodes: &self.nodes, pool: &self.pool };
         let verdicts = self.checks.finish(scene);
         SeedResult {
             seed: self.seed,

@@ -1,6 +1,7 @@
 //! Judging what is expected of the Serf layer.
 
 use uwasa_core::keyring::Keyring;
+use uwasa_core::node::Node;
 use uwasa_core::pool::NodeId;
 use uwasa_core::tags::Tags;
 use uwasa_core::trace::MemberStatus;
@@ -64,13 +65,10 @@ pub(super) fn judge_keys(
             && primary.is_none_or(|key| ring.primary().is_some_and(|it| it.as_bytes() == key))
     };
     every_live_node(by, scene, "have the keyring", |node| {
-        let ring = &scene.hosts[node as usize].keyring;
+        let ring = scene.nodes[node as usize].as_ref().map(Node::keyring)?;
         (!agrees(ring)).then(|| {
-            let other = if count.is_none_or(|count| ring.keys().len() == count as usize) {
-                ", another one primary"
-            } else {
-                ""
-            };
+            let wrong_count = count.is_some_and(|count| ring.keys().len() != count as usize);
+            let other = if wrong_count { "" } else { ", another one primary" };
             format!("{} keys{other}", ring.keys().len())
         })
     })
@@ -98,7 +96,8 @@ pub(super) fn judge_status(
 ) -> Verdict {
     let what = format!("keep {} as {}", scene.name(subject), status_word(wanted));
     every_live_node(by, scene, &what, |observer| {
-        let status = scene.oracle.status(observer, subject);
+        let node = scene.nodes[observer as usize].as_ref();
+        let status = node.and_then(|node| node.member_status(NodeId(subject)));
         (observer != subject && status != wanted).then(|| status_word(status).into())
     })
 }
