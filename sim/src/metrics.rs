@@ -110,6 +110,82 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Adds the counters of another run. They saturate.
+    pub fn add(&mut self, other: &Self) {
+        let mut other = other.clone();
+        for (into, from) in self.all_mut().into_iter().zip(other.all_mut()) {
+            *into = into.saturating_add(*from);
+        }
+    }
+
+    /// Every counter. Destructured, so that a new one cannot be forgotten here.
+    fn all_mut(&mut self) -> [&mut u64; 30] {
+        let Self {
+            engine_events,
+            datagrams_sent,
+            datagrams_delivered,
+            datagrams_lost,
+            datagrams_unreachable,
+            datagrams_overflowed,
+            datagrams_duplicated,
+            datagram_bytes,
+            stream_bytes,
+            streams,
+            probes,
+            probes_indirect,
+            probes_failed,
+            suspicions,
+            refutations,
+            push_pulls,
+            dropped_input,
+            events_delivered,
+            queries,
+            query_acks,
+            query_responses,
+            query_duplicates,
+            relayed,
+            intents_accepted,
+            intents_refuted,
+            member_reaps,
+            flaps,
+            key_changes,
+            snapshot_restarts,
+            conflict_votes,
+        } = self;
+        [
+            engine_events,
+            datagrams_sent,
+            datagrams_delivered,
+            datagrams_lost,
+            datagrams_unreachable,
+            datagrams_overflowed,
+            datagrams_duplicated,
+            datagram_bytes,
+            stream_bytes,
+            streams,
+            probes,
+            probes_indirect,
+            probes_failed,
+            suspicions,
+            refutations,
+            push_pulls,
+            dropped_input,
+            events_delivered,
+            queries,
+            query_acks,
+            query_responses,
+            query_duplicates,
+            relayed,
+            intents_accepted,
+            intents_refuted,
+            member_reaps,
+            flaps,
+            key_changes,
+            snapshot_restarts,
+            conflict_votes,
+        ]
+    }
+
     /// What the Serf layer counts, in words; a run that does without a feature has zeros there.
     #[must_use]
     pub const fn serf(&self) -> [(&'static str, u64); 12] {

@@ -61,11 +61,9 @@ fn keys_are_changed_by_verb_and_need_encryption() {
     let verbs: Vec<_> = scenario
         .workload
         .iter()
-        .filter_map(|work| match &work.kind {
-            WorkKind::Keys { verb, key, from, relay_factor } => {
-                Some((*verb, key.len(), *from, *relay_factor))
-            }
-            _ => None,
+        .filter_map(|work| {
+            let WorkKind::Keys { verb, key, from, relay_factor } = &work.kind else { return None };
+            Some((*verb, key.len(), *from, *relay_factor))
         })
         .collect();
     assert_eq!(
@@ -109,11 +107,11 @@ fn a_rolling_restart_is_one_restart_after_the_other_and_keeps_snapshots() {
     let restarts: Vec<_> = scenario
         .faults
         .iter()
-        .filter_map(|fault| match &fault.kind {
-            FaultKind::Restart { nodes, keep_state: true, running: true } => {
-                Some((fault.at, nodes.clone()))
-            }
-            _ => None,
+        .filter_map(|fault| {
+            let FaultKind::Restart { nodes, keep_state: true, running: true } = &fault.kind else {
+                return None;
+            };
+            Some((fault.at, nodes.clone()))
         })
         .collect();
     assert_eq!(restarts, [(10 * S, vec![3]), (12 * S, vec![0]), (14 * S, vec![1])]);
