@@ -1,7 +1,9 @@
 //! The Serf layer over SWIM. So far: user events and the clocks that order them.
 
 pub(crate) mod clock;
+pub(crate) mod coordinates;
 pub(crate) mod events;
+pub(crate) mod filter;
 
 use clock::LamportClock;
 use events::UserEvents;

@@ -5,6 +5,7 @@
 //! | [`msgpack`] | the msgpack dialect (memberlist protocol, msgpack dialect) |
 //! | [`swim`] | one encoder and one decoder per memberlist message |
 //! | [`serf`] | user events and the push/pull user state of the Serf layer |
+//! | [`coordinate`] | the coordinate in the payload of an ack |
 //! | [`lzw`], [`seal`] | compression and AES-GCM |
 //! | [`packet`] | the datagram pipeline: label, seal, checksum, compression, compound |
 //! | [`stream`] | framing of the one message a stream carries |
@@ -14,6 +15,7 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+pub mod coordinate;
 pub mod lzw;
 pub mod msgpack;
 pub mod packet;
