@@ -1,6 +1,6 @@
 //! Rewrites a regular expression of Go's dialect into one that the `regex` crate understands the same way.
 //!
-//! Source: Go's documentation of `regexp/syntax`, without what came after Go 1.21. Only whether there is a match
+//! Source: Go's documentation of `regexp/syntax`, as of Go 1.19. Only whether there is a match
 //! matters, so captures become plain groups and laziness is dropped. Flags are resolved here: the result states for
 //! every character, class and anchor what it means, and relies on no default of the crate but that of `.`.
 

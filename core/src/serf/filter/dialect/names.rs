@@ -1,4 +1,4 @@
-//! The names of Unicode properties that Go 1.20 and older know, spelled as they must be, in byte order.
+//! The names of Unicode properties that Go 1.19 knows, spelled as they must be, in byte order.
 
 /// General categories, without those that [`super::class`] treats itself.
 pub(super) const CATEGORIES: [&str; 34] = [
