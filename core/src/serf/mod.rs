@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod coalesce;
 pub(crate) mod coordinates;
 pub(crate) mod events;
+pub(crate) mod filter;
 pub(crate) mod intents;
 mod internal;
 mod leave;
@@ -90,7 +91,7 @@ impl Serf {
             events,
             queries,
             keyring: config.keyring.clone(),
-            coordinates: config.coordinates.then(Box::default),
+            coordinates: config.coordinates.then(|| Box::new(Coordinates::new())),
             pipeline: Pipeline::new(config, recorded),
             waiting: Waiting::default(),
             reconnect_phase: match config.timer_phase {
