@@ -2,7 +2,8 @@
 //!
 //! What Go's codec writes is the old specification: text and byte strings share one family ("raw"), integers take
 //! their shortest form, maps have their keys sorted. [`Writer`] produces exactly that; [`Reader`] accepts every form
-//! that either Go codec accepts for the same field, except a structure written as an array.
+//! that either Go codec accepts for the same field. A structure written as an array is read by [`Reader::structure`]
+//! only, which the messages of Serf use; those of memberlist are refused in that form.
 
 use smallvec::{SmallVec, smallvec};
 use thiserror::Error;
@@ -10,7 +11,9 @@ use thiserror::Error;
 mod writer;
 
 pub use writer::{Dialect, Writer};
-pub(crate) use writer::{bytes_len, fixed_key, fixed_len, key, raw_len, unsigned_len};
+pub(crate) use writer::{
+    bytes_len, container_len, fixed_key, fixed_len, key, raw_len, signed_len, unsigned_len,
+};
 
 /// Deepest nesting of containers that is skipped in an unknown field; deeper is an error.
 pub const DEPTH_MAX: usize = 64;
@@ -154,6 +157,34 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A structure: a map with its keys in any order, or an array with its fields in the order of their declaration,
+    /// as `declared` names them. `field` reads the value of a key, and skips that of a key it does not know. A short
+    /// array leaves its last fields unread; nil all of them.
+    ///
+    /// # Errors
+    /// `End`, `Type`, `Depth`, and those of `field`.
+    pub fn structure(
+        &mut self,
+        declared: &[&str],
+        mut field: impl FnMut(&mut Self, &[u8]) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        if self.is_array() {
+            let mut declared = declared.iter();
+            for _ in 0..self.array()? {
+                match declared.next() {
+                    Some(key) => field(self, key.as_bytes())?,
+                    None => self.skip()?,
+                }
+            }
+        } else {
+            for _ in 0..self.map()? {
+                let key = self.key()?;
+                field(self, key)?;
+            }
+        }
+        Ok(())
+    }
+
     /// A map key, from any family of text or bytes. Case matters; UTF-8 is not checked.
     ///
     /// # Errors
@@ -166,13 +197,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Text, from any family of text or bytes; nil is empty.
+    /// Text, in any form that [`Reader::bytes`] reads; nil is empty.
     ///
     /// # Errors
     /// `End`, `Type`, `Utf8`.
     #[inline(always)]
     pub fn text(&mut self) -> Result<&'a str, DecodeError> {
-        let bytes = self.raw()?.unwrap_or_default();
+        let bytes = self.bytes()?.unwrap_or_default();
         core::str::from_utf8(bytes).map_err(|_| self.error(DecodeErrorKind::Utf8))
     }
 
@@ -359,6 +390,11 @@ impl<'a> Reader<'a> {
         self.chunk().map(u32::from_be_bytes)
     }
 
+    /// Whether the header of an array comes next.
+    fn is_array(&self) -> bool {
+        matches!(self.rest.first(), Some(0x90..=0x9f | 0xdc | 0xdd))
+    }
+
     fn array_len(&mut self, tag: u8) -> Result<u32, DecodeError> {
         match tag {
             0x90..=0x9f => Ok(u32::from(tag & 0x0f)),
@@ -395,7 +431,7 @@ impl<'a> Reader<'a> {
 
     #[inline(never)]
     fn bytes_of_any_form(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
-        if !matches!(self.rest.first(), Some(0x90..=0x9f | 0xdc | 0xdd)) {
+        if !self.is_array() {
             return self.raw_of_any_form();
         }
         let len = self.array()?;

@@ -1,370 +1,71 @@
-//! User events and the push/pull user state of the Serf layer (Serf protocol, user event; push/pull).
+//! The messages of the Serf layer (Serf protocol, messages): one encoder and one decoder each.
 //!
-//! A Serf message is one type byte and one map. User events travel inside memberlist user messages, whose own type
-//! byte (8) is not written here; the state travels as the user state of a push/pull.
+//! A Serf message is one type byte and one structure. Encoders append both, keys in byte order and integers in their
+//! shortest form; decoders take what follows the type byte, ignore what follows the structure, and check form only.
+//! Most messages travel inside memberlist user messages, whose own type byte (8) is not written here; the state travels
+//! as the user state of a push/pull, and the answers to internal queries inside a query response.
+//!
+//! Decoders accept every form that either Go codec does, structures written as arrays included where the protocol says
+//! in which order their fields are declared. They are stricter in these points: text must be UTF-8, lists have
+//! at most [`ITEMS_MAX`] items and a query at most [`FILTERS_MAX`] filters, and bytes written as an array of integers
+//! must be below 128.
 
-use crate::msg::serf::{SerfMessageType, StateClocks, UserEventMessage};
-use crate::wire::msgpack::{
-    DecodeError, Dialect, Reader, Writer, bytes_len, fixed_len, key, raw_len, unsigned_len,
+use crate::wire::msgpack::{DecodeError, DecodeErrorKind, Reader};
+
+pub mod conflict;
+pub mod intent;
+pub mod key;
+pub mod query;
+pub mod state;
+pub mod user_event;
+
+pub use conflict::{decode_conflict_response, encode_conflict_response};
+pub use intent::{
+    decode_join_intent, decode_leave_intent, encode_join_intent, encode_leave_intent,
 };
-use crate::wire::swim::usize_from;
+pub use key::{
+    decode_key_request, decode_key_response, encode_key_request, encode_key_response,
+    key_response_len,
+};
+pub use query::{
+    FILTERS_MAX, decode_filter, decode_query, decode_query_response, decode_relay, encode_filter,
+    encode_query, encode_query_response, encode_relay, query_len, query_response_len, relay_len,
+};
+pub use state::{
+    LeftMembers, State, StateEncoder, StateEvent, StateEvents, StatusLTimes, decode_state,
+};
+pub use user_event::{decode_user_event, encode_user_event, user_event_len};
 
-/// Appends a user event: Serf type byte 3 and its map.
-pub fn encode_user_event(event: &UserEventMessage<'_>, out: &mut Vec<u8>) {
-    let mut writer = Writer::new(out, Dialect::Gossip);
-    writer.message(SerfMessageType::UserEvent as u8, 4);
-    writer.literal(key!("CC"));
-    writer.boolean(event.coalesce);
-    writer.literal(key!("LTime"));
-    writer.unsigned(event.ltime);
-    writer.literal(key!("Name"));
-    writer.text(event.name);
-    writer.literal(key!("Payload"));
-    writer.bytes(event.payload);
+/// Most names in a filter, keys in an answer and tags of a member that are decoded. A datagram has fewer bytes, so only
+/// a hostile stream announces more.
+pub const ITEMS_MAX: u32 = 65_536;
+
+/// Reads the array that comes next, of at most `max` elements. Space is taken as they are read, not as announced.
+fn read_list<'a, T>(
+    reader: &mut Reader<'a>,
+    max: u32,
+    mut read: impl FnMut(&mut Reader<'a>) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    let len = reader.array()?;
+    check_count(reader, len, max)?;
+    let mut list = Vec::new();
+    for _ in 0..len {
+        list.push(read(reader)?);
+    }
+    Ok(list)
 }
 
-/// Bytes that [`encode_user_event`] appends, the Serf type byte included: what the size limits count.
-#[must_use]
-pub fn user_event_len(event: &UserEventMessage<'_>) -> usize {
-    const FIXED: usize = fixed_len(&["CC", "LTime", "Name", "Payload"]) + 1;
-    FIXED + unsigned_len(event.ltime) + raw_len(event.name.len()) + bytes_len(event.payload)
+/// Refuses an announced count above `max`.
+fn check_count(reader: &Reader<'_>, count: u32, max: u32) -> Result<(), DecodeError> {
+    if count > max {
+        return Err(reader.error(DecodeErrorKind::Limit));
+    }
+    Ok(())
 }
 
-/// Decodes a user event from what follows its Serf type byte; bytes after the map are ignored.
-///
-/// # Errors
-/// [`DecodeError`] if the body is malformed.
-pub fn decode_user_event(body: &[u8]) -> Result<UserEventMessage<'_>, DecodeError> {
-    let mut reader = Reader::new(body);
-    let mut event = UserEventMessage::default();
-    for _ in 0..reader.map()? {
-        match reader.key()? {
-            b"CC" => event.coalesce = reader.boolean()?,
-            b"LTime" => event.ltime = reader.unsigned()?,
-            b"Name" => event.name = reader.text()?,
-            b"Payload" => event.payload = reader.bytes()?,
-            _ => reader.skip()?,
-        }
-    }
-    Ok(event)
-}
-
-/// One remembered user event: its Lamport time, name and payload.
-pub type StateEvent<'a> = (u64, &'a str, Option<&'a [u8]>);
-
-/// Writes the push/pull user state (Serf type 2) piece by piece, in the order of its keys: [`StateEncoder::start`],
-/// then for each slot [`StateEncoder::empty_slot`] or [`StateEncoder::slot`], then [`StateEncoder::member_clock`],
-/// [`StateEncoder::left_members`], [`StateEncoder::query_clock`] and last [`StateEncoder::status_ltimes`].
-///
-/// Panics if the order is broken or a count is not the number of items given.
-#[derive(Debug)]
-pub struct StateEncoder<'o> {
-    writer: Writer<'o>,
-    slots_left: usize,
-    next: Piece,
-}
-
-/// The piece that a [`StateEncoder`] expects.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Piece {
-    Slots,
-    LeftMembers,
-    QueryClock,
-    StatusLTimes,
-}
-
-impl<'o> StateEncoder<'o> {
-    /// Writes the type byte, the event clock (the next value to be used) and the start of `slots` event slots.
-    pub fn start(out: &'o mut Vec<u8>, event_ltime: u64, slots: usize) -> Self {
-        let mut writer = Writer::new(out, Dialect::Gossip);
-        writer.message(SerfMessageType::PushPull as u8, 6);
-        writer.literal(key!("EventLTime"));
-        writer.unsigned(event_ltime);
-        writer.literal(key!("Events"));
-        writer.array(slots);
-        Self { writer, slots_left: slots, next: Piece::Slots }
-    }
-
-    /// A slot without events.
-    pub fn empty_slot(&mut self) {
-        self.take_slot();
-        self.writer.nil();
-    }
-
-    /// A slot with `count` events of one Lamport time, each a name and a payload.
-    pub fn slot<'e>(
-        &mut self,
-        ltime: u64,
-        count: usize,
-        events: impl IntoIterator<Item = (&'e str, Option<&'e [u8]>)>,
-    ) {
-        self.take_slot();
-        self.writer.fixed_map(2);
-        self.writer.literal(key!("Events"));
-        self.writer.array(count);
-        let mut written = 0;
-        for (name, payload) in events {
-            self.writer.fixed_map(2);
-            self.writer.literal(key!("Name"));
-            self.writer.text(name);
-            self.writer.literal(key!("Payload"));
-            self.writer.bytes(payload);
-            written += 1;
-        }
-        assert_eq!(written, count, "events of one slot");
-        self.writer.literal(key!("LTime"));
-        self.writer.unsigned(ltime);
-    }
-
-    /// The member clock (the next value to be used).
-    pub fn member_clock(&mut self, ltime: u64) {
-        assert_eq!(self.slots_left, 0, "slots not written");
-        self.expect(Piece::Slots, Piece::LeftMembers);
-        self.writer.literal(key!("LTime"));
-        self.writer.unsigned(ltime);
-    }
-
-    /// Names of the `count` members that left.
-    pub fn left_members<'e>(&mut self, count: usize, names: impl IntoIterator<Item = &'e str>) {
-        self.expect(Piece::LeftMembers, Piece::QueryClock);
-        self.writer.literal(key!("LeftMembers"));
-        self.writer.array(count);
-        let mut written = 0;
-        for name in names {
-            self.writer.text(name);
-            written += 1;
-        }
-        assert_eq!(written, count, "left members");
-    }
-
-    /// The query clock (the next value to be used).
-    pub fn query_clock(&mut self, ltime: u64) {
-        self.expect(Piece::QueryClock, Piece::StatusLTimes);
-        self.writer.literal(key!("QueryLTime"));
-        self.writer.unsigned(ltime);
-    }
-
-    /// The Lamport times of the `count` members' states, own one and those that left included; ends the state.
-    pub fn status_ltimes<'e>(
-        mut self,
-        count: usize,
-        entries: impl IntoIterator<Item = (&'e str, u64)>,
-    ) {
-        assert_eq!(self.next, Piece::StatusLTimes, "piece out of order");
-        self.writer.literal(key!("StatusLTimes"));
-        self.writer.map(count);
-        let mut written = 0;
-        for (name, ltime) in entries {
-            self.writer.text(name);
-            self.writer.unsigned(ltime);
-            written += 1;
-        }
-        assert_eq!(written, count, "status Lamport times");
-    }
-
-    fn take_slot(&mut self) {
-        assert_eq!(self.next, Piece::Slots, "piece out of order");
-        self.slots_left = self.slots_left.checked_sub(1).expect("more slots than announced");
-    }
-
-    fn expect(&mut self, now: Piece, next: Piece) {
-        assert_eq!(self.next, now, "piece out of order");
-        self.next = next;
-    }
-}
-
-/// A decoded push/pull user state. Its framing is checked; the values in its collections are read by the iterators,
-/// which yield an error in place of a malformed one and go on.
-#[derive(Clone, Debug, Default)]
-pub struct State<'a> {
-    /// The three clocks.
-    pub clocks: StateClocks,
-    events: Items<'a>,
-    left_members: Items<'a>,
-    status_ltimes: Items<'a>,
-}
-
-impl<'a> State<'a> {
-    /// All remembered user events, slot by slot.
-    #[must_use]
-    pub fn events(&self) -> StateEvents<'a> {
-        StateEvents { slots: self.events.clone(), ltime: 0, events: Items::default() }
-    }
-
-    /// Names of the members that left.
-    #[must_use]
-    pub fn left_members(&self) -> LeftMembers<'a> {
-        LeftMembers(self.left_members.clone())
-    }
-
-    /// Names and Lamport times of the members' states.
-    #[must_use]
-    pub fn status_ltimes(&self) -> StatusLTimes<'a> {
-        StatusLTimes(self.status_ltimes.clone())
-    }
-}
-
-/// Decodes the push/pull user state from what follows its Serf type byte. Keys may come in any order and may be
-/// missing; bytes after the map are ignored.
-///
-/// # Errors
-/// [`DecodeError`] if the framing or a clock is malformed.
-pub fn decode_state(body: &[u8]) -> Result<State<'_>, DecodeError> {
-    let mut reader = Reader::new(body);
-    let mut state = State::default();
-    for _ in 0..reader.map()? {
-        match reader.key()? {
-            b"LTime" => state.clocks.member = reader.unsigned()?,
-            b"EventLTime" => state.clocks.event = reader.unsigned()?,
-            b"QueryLTime" => state.clocks.query = reader.unsigned()?,
-            b"Events" => state.events = Items::array(&mut reader)?,
-            b"LeftMembers" => state.left_members = Items::array(&mut reader)?,
-            b"StatusLTimes" => state.status_ltimes = Items::map(&mut reader)?,
-            _ => reader.skip()?,
-        }
-    }
-    Ok(state)
-}
-
-/// The items of one container: elements of an array, or pairs of a map.
-#[derive(Clone, Debug)]
-struct Items<'a> {
-    reader: Reader<'a>,
-    left: u32,
-}
-
-impl Default for Items<'_> {
-    fn default() -> Self {
-        Self { reader: Reader::new(&[]), left: 0 }
-    }
-}
-
-impl<'a> Items<'a> {
-    /// The elements of the array that comes next; steps over it.
-    fn array(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let left = reader.array()?;
-        let items = Self { reader: reader.clone(), left };
-        for _ in 0..left {
-            reader.skip()?;
-        }
-        Ok(items)
-    }
-
-    /// The pairs of the map that comes next; steps over it.
-    fn map(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let left = reader.map()?;
-        let items = Self { reader: reader.clone(), left };
-        for _ in 0..left {
-            reader.skip()?;
-            reader.skip()?;
-        }
-        Ok(items)
-    }
-
-    /// Reads the next item, of `values` values, with `read`. If that fails, steps over it.
-    fn next_with<T>(
-        &mut self,
-        values: usize,
-        read: impl FnOnce(&mut Reader<'a>) -> Result<T, DecodeError>,
-    ) -> Option<Result<T, DecodeError>> {
-        self.left = self.left.checked_sub(1)?;
-        let start = self.reader.clone();
-        let item = read(&mut self.reader);
-        if item.is_err() {
-            self.reader = start;
-            for _ in 0..values {
-                // The framing was checked, so this cannot fail; if it did, there would be nothing left to read.
-                if self.reader.skip().is_err() {
-                    self.left = 0;
-                }
-            }
-        }
-        Some(item)
-    }
-}
-
-/// Remembered user events of a [`State`].
-#[derive(Clone, Debug)]
-pub struct StateEvents<'a> {
-    slots: Items<'a>,
-    /// Lamport time of the current slot.
-    ltime: u64,
-    /// Events of the current slot that are still to come.
-    events: Items<'a>,
-}
-
-impl<'a> Iterator for StateEvents<'a> {
-    type Item = Result<StateEvent<'a>, DecodeError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(event) = self.events.next_with(1, read_event) {
-                return Some(event.map(|(name, payload)| (self.ltime, name, payload)));
-            }
-            match self.slots.next_with(1, read_slot)? {
-                Ok((ltime, events)) => (self.ltime, self.events) = (ltime, events),
-                Err(error) => return Some(Err(error)),
-            }
-        }
-    }
-}
-
-/// Names of the members that left, of a [`State`].
-#[derive(Clone, Debug)]
-pub struct LeftMembers<'a>(Items<'a>);
-
-impl<'a> Iterator for LeftMembers<'a> {
-    type Item = Result<&'a str, DecodeError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.0.next_with(1, Reader::text)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (usize_from(self.0.left), Some(usize_from(self.0.left)))
-    }
-}
-
-/// Names and Lamport times of members' states, of a [`State`].
-#[derive(Clone, Debug)]
-pub struct StatusLTimes<'a>(Items<'a>);
-
-impl<'a> Iterator for StatusLTimes<'a> {
-    type Item = Result<(&'a str, u64), DecodeError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.0.next_with(2, |reader| Ok((reader.text()?, reader.unsigned()?)))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (usize_from(self.0.left), Some(usize_from(self.0.left)))
-    }
-}
-
-/// One slot: its Lamport time and events; nil has none.
-fn read_slot<'a>(reader: &mut Reader<'a>) -> Result<(u64, Items<'a>), DecodeError> {
-    let (mut ltime, mut events) = (0, Items::default());
-    for _ in 0..reader.map()? {
-        match reader.key()? {
-            b"LTime" => ltime = reader.unsigned()?,
-            b"Events" => events = Items::array(reader)?,
-            _ => reader.skip()?,
-        }
-    }
-    Ok((ltime, events))
-}
-
-/// One event of a slot: its name and payload.
-fn read_event<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, Option<&'a [u8]>), DecodeError> {
-    let (mut name, mut payload) = ("", None);
-    for _ in 0..reader.map()? {
-        match reader.key()? {
-            b"Name" => name = reader.text()?,
-            b"Payload" => payload = reader.bytes()?,
-            _ => reader.skip()?,
-        }
-    }
-    Ok((name, payload))
+/// Bytes that stand for an absent value when there are none: an address that Go does not have is nil.
+fn nil_if_empty(bytes: &[u8]) -> Option<&[u8]> {
+    (!bytes.is_empty()).then_some(bytes)
 }
 
 #[cfg(test)]

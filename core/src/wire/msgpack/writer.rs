@@ -208,6 +208,29 @@ pub(crate) const fn unsigned_len(value: u64) -> usize {
     }
 }
 
+/// Bytes that [`Writer::signed`] writes for `value`.
+#[must_use]
+pub(crate) const fn signed_len(value: i64) -> usize {
+    match value {
+        0.. => unsigned_len(value.cast_unsigned()),
+        -0x20..0 => 1,
+        -0x80..-0x20 => 2,
+        -0x8000..-0x80 => 3,
+        -0x8000_0000..-0x8000 => 5,
+        _ => 9,
+    }
+}
+
+/// Bytes of the header of a map with `count` pairs or an array with `count` elements.
+#[must_use]
+pub(crate) const fn container_len(count: usize) -> usize {
+    match count {
+        0..16 => 1,
+        16..0x1_0000 => 3,
+        _ => 5,
+    }
+}
+
 /// Bytes that the gossip dialect takes for a text or a byte string of `len` bytes, header included.
 #[inline]
 #[must_use]
