@@ -6,6 +6,7 @@
 pub(crate) mod clock;
 pub(crate) mod coordinates;
 pub(crate) mod events;
+mod filter;
 pub(crate) mod intents;
 mod internal;
 mod leave;
@@ -31,6 +32,7 @@ use clock::LamportClock;
 use coordinates::Coordinates;
 use events::UserEvents;
 use intents::Intents;
+use internal::Internal;
 use leave::Waiting;
 use members::Departed;
 use outgoing::Outgoing;
@@ -58,6 +60,7 @@ pub(crate) struct Serf {
     pub(crate) outgoing: Outgoing,
     pub(crate) events: UserEvents,
     pub(crate) queries: Queries,
+    internal: Internal,
     /// The keys in use; they change at run time.
     pub(crate) keyring: Keyring,
     /// `None` when coordinates are switched off.
@@ -78,6 +81,7 @@ impl Serf {
             outgoing: Outgoing::default(),
             events: UserEvents::new(config.event_buffer),
             queries: Queries::new(config.query_buffer),
+            internal: Internal::default(),
             keyring: config.keyring.clone(),
             coordinates: config.coordinates.then(Box::default),
             pipeline: Pipeline::new(config),
@@ -112,7 +116,7 @@ impl Serf {
             TimerKind::Broadcast(op) => self.on_broadcast_timer(op, swim, cx),
             TimerKind::Prune(id) => self.on_prune_timer(id, swim, cx),
             TimerKind::QueryEnd(query) => self.on_query_end(query, swim, cx),
-            TimerKind::QueryExpiry(query) => self.on_query_expiry(query, cx),
+            TimerKind::QueryExpiry(query) => self.on_query_expiry(query),
             TimerKind::ProbeWindow
             | TimerKind::ProbeTick
             | TimerKind::Gossip

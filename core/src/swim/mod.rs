@@ -316,6 +316,19 @@ impl Swim {
         self.table.records()
     }
 
+    /// Profiles of up to `k` distinct random members that pass `filter`. Only members that SWIM still knows are drawn.
+    pub(crate) fn random_members(
+        &self,
+        k: usize,
+        rng: &mut Rng,
+        filter: impl Fn(NodeId, Record) -> bool,
+    ) -> impl Iterator<Item = ProfileId> {
+        let chosen = self.table.random(k, rng, |table, id| {
+            table.record(id).is_some_and(|record| filter(id, record))
+        });
+        chosen.into_iter().filter_map(|id| Some(self.table.get(id)?.profile))
+    }
+
     /// Serf records in every status, the own one included.
     pub(crate) fn records_len(&self) -> usize {
         self.table.records_len()
