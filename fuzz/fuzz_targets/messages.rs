@@ -2,9 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use uwasa_core::msg::serf::ConflictResponse;
 use uwasa_core::wire::lzw::Decompressor;
 use uwasa_core::wire::msgpack::Reader;
-use uwasa_core::wire::{serf, swim};
+use uwasa_core::wire::{serf, swim, tags};
 
 macro_rules! stable {
     ($body:expr, $decode:path, $encode:path) => {
@@ -14,6 +15,10 @@ macro_rules! stable {
             assert_eq!($decode(&out[1..]), Ok(message));
         }
     };
+}
+
+fn encode_member(member: &ConflictResponse<'_>, out: &mut Vec<u8>) {
+    serf::encode_conflict_response(Some(member), out);
 }
 
 fuzz_target!(|body: &[u8]| {
@@ -26,7 +31,33 @@ fuzz_target!(|body: &[u8]| {
     stable!(body, swim::decode_dead, swim::encode_dead);
     stable!(body, swim::decode_compress, swim::encode_compress);
     stable!(body, swim::decode_error_reply, swim::encode_error_reply);
+    stable!(body, serf::decode_leave_intent, serf::encode_leave_intent);
+    stable!(body, serf::decode_join_intent, serf::encode_join_intent);
     stable!(body, serf::decode_user_event, serf::encode_user_event);
+    stable!(body, serf::decode_query, serf::encode_query);
+    stable!(body, serf::decode_query_response, serf::encode_query_response);
+    stable!(body, serf::decode_conflict_response, encode_member);
+    stable!(body, serf::decode_key_response, serf::encode_key_response);
+    if let Ok(key) = serf::decode_key_request(body) {
+        let mut out = Vec::new();
+        serf::encode_key_request(key, &mut out);
+        assert_eq!(serf::decode_key_request(&out[1..]), Ok(key));
+    }
+    if let Ok((header, rest)) = serf::decode_relay(body) {
+        let mut out = Vec::new();
+        serf::encode_relay(&header, rest, &mut out);
+        assert_eq!(out.len(), serf::relay_len(&header, rest.len()));
+        assert_eq!(serf::decode_relay(&out[1..]), Ok((header, rest)));
+    }
+    if let Ok(filter) = serf::decode_filter(body) {
+        let mut out = Vec::new();
+        serf::encode_filter(&filter, &mut out);
+        assert_eq!(serf::decode_filter(&out), Ok(filter));
+    }
+    let found = tags::decode(body);
+    if let Ok(meta) = tags::encode(&found, 5) {
+        assert_eq!(tags::decode(&meta), found);
+    }
     let _ = swim::decode_user_header(body);
     let _ = Reader::new(body).skip();
     if let Ok(state) = swim::decode_push_pull(body) {

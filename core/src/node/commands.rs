@@ -10,21 +10,25 @@ use crate::serf::Life;
 
 /// Joins in order; only the first one is under way.
 #[derive(Debug, Default)]
-pub(super) struct Joins(VecDeque<Join>);
+pub(super) struct Joins {
+    pub(super) asked: VecDeque<Join>,
+    /// Members that the snapshot remembers and that were not tried yet, the next one last.
+    remembered: Vec<SocketAddr>,
+}
 
 #[derive(Debug)]
-struct Join {
-    op: OpId,
-    seeds: VecDeque<SocketAddr>,
-    tried: u32,
-    contacted: u32,
-    replay_events: bool,
+pub(super) struct Join {
+    pub(super) op: OpId,
+    pub(super) seeds: VecDeque<SocketAddr>,
+    pub(super) tried: u32,
+    pub(super) contacted: u32,
+    pub(super) replay_events: bool,
 }
 
 impl Joins {
     /// Whether the join under way does not want old user events.
     pub(super) fn ignores_old_events(&self) -> bool {
-        self.0.front().is_some_and(|join| !join.replay_events)
+        self.asked.front().is_some_and(|join| !join.replay_events)
     }
 }
 
@@ -65,25 +69,25 @@ impl Node {
             return;
         }
         let seeds = VecDeque::from(seeds);
-        self.joins.0.push_back(Join { op, seeds, tried: 0, contacted: 0, replay_events });
-        if self.joins.0.len() == 1 {
+        self.joins.asked.push_back(Join { op, seeds, tried: 0, contacted: 0, replay_events });
+        if self.joins.asked.len() == 1 {
             self.try_next_seed(turn);
         }
     }
 
     /// One seed of the join under way answered, or did not.
     pub(super) fn on_seed_done(&mut self, answered: bool, turn: &mut Turn<'_>) {
-        if let Some(join) = self.joins.0.front_mut() {
+        if let Some(join) = self.joins.asked.front_mut() {
             join.contacted += u32::from(answered);
             self.try_next_seed(turn);
         }
     }
 
     fn try_next_seed(&mut self, turn: &mut Turn<'_>) {
-        while let Some(join) = self.joins.0.front_mut() {
+        while let Some(join) = self.joins.asked.front_mut() {
             if self.serf.life != Life::Alive {
                 turn.out.done(join.op, Err(OpError::NotAlive));
-                self.joins.0.pop_front();
+                self.joins.asked.pop_front();
                 continue;
             }
             if let Some(seed) = join.seeds.pop_front() {
@@ -100,7 +104,28 @@ impl Node {
                 self.carry_out(turn);
                 turn.out.done(op, Ok(Reply::Joined { contacted }));
             }
-            self.joins.0.pop_front();
+            self.joins.asked.pop_front();
+        }
+    }
+
+    /// Joins the members that a snapshot remembers, one after the other in random order, until one answers.
+    pub(super) fn rejoin(&mut self, mut remembered: Vec<SocketAddr>, turn: &mut Turn<'_>) {
+        self.rng.shuffle(&mut remembered);
+        self.joins.remembered = remembered;
+        self.try_next_remembered(turn);
+    }
+
+    /// A remembered member answered, or did not.
+    pub(super) fn on_rejoin_done(&mut self, answered: bool, turn: &mut Turn<'_>) {
+        if answered || self.serf.life != Life::Alive {
+            self.joins.remembered = Vec::new();
+        }
+        self.try_next_remembered(turn);
+    }
+
+    fn try_next_remembered(&mut self, turn: &mut Turn<'_>) {
+        if let Some(to) = self.joins.remembered.pop() {
+            self.dial_rejoin(to, turn);
         }
     }
 }

@@ -10,8 +10,8 @@ mod tests;
 
 use std::sync::Arc;
 
-use crate::config::{Config, Identity};
 use crate::command::OpError;
+use crate::config::{Config, Identity};
 use crate::coordinate::Coordinate;
 use crate::event::Event;
 use crate::ids::QueryId;
@@ -20,6 +20,7 @@ use crate::keyring::Keyring;
 use crate::pool::{NodeId, Pool, Profile};
 use crate::rng::Rng;
 use crate::serf::Serf;
+use crate::snapshot::{Clocks, Restored};
 use crate::stats::{Stats, bump, bump_by};
 use crate::swim::{Action, Swim, SwimCx};
 use crate::time::Instant;
@@ -83,7 +84,29 @@ impl Node {
     /// `seed` fixes every random choice, AES-GCM nonces included, so production must draw it from the operating
     /// system.
     pub fn new(config: Arc<Config>, me: Identity, seed: [u8; 32], cx: &mut Cx<'_>) -> Self {
-        Self::build(config, seed, cx, |cx| Swim::new(&me, cx))
+        Self::build(config, Clocks::default(), seed, cx, |cx| Swim::new(&me, cx))
+    }
+
+    /// Builds a member that goes on from a snapshot: its clocks are ahead of what it said before, events and queries of
+    /// then are not delivered again, and it joins the members it remembers, in random order, until one answers.
+    ///
+    /// `Options::snapshot` should be set; otherwise only the members count.
+    pub fn restore(
+        config: Arc<Config>,
+        me: &Identity,
+        seed: [u8; 32],
+        restored: &Restored,
+        cx: &mut Cx<'_>,
+    ) -> Self {
+        let mut node = Self::build(config, restored.clocks, seed, cx, |cx| Swim::new(me, cx));
+        let remembered = restored.seeds(&me.name).map(|(_, addr)| addr).collect();
+        let mut scratch = cx.out.take_scratch();
+        node.rejoin(
+            remembered,
+            &mut Turn { pool: cx.pool, out: cx.out, scratch: &mut scratch },
+        );
+        cx.out.return_scratch(scratch);
+        node
     }
 
     /// Builds a member in the middle of a converged cluster: it knows everybody in `view` and has nothing to tell.
@@ -96,11 +119,12 @@ impl Node {
         view: &WarmView,
         cx: &mut Cx<'_>,
     ) -> Self {
-        Self::build(config, seed, cx, |cx| Swim::warm(me, view, cx))
+        Self::build(config, Clocks::default(), seed, cx, |cx| Swim::warm(me, view, cx))
     }
 
     fn build(
         config: Arc<Config>,
+        restored: Clocks,
         seed: [u8; 32],
         cx: &mut Cx<'_>,
         start: impl FnOnce(&mut SwimCx<'_>) -> Swim,
@@ -108,7 +132,7 @@ impl Node {
         let mut scratch = cx.out.take_scratch();
         let (mut rng, mut timers, mut stats) =
             (Rng::from_seed(seed), Timers::default(), Stats::default());
-        let serf = Serf::new(&config, &mut rng);
+        let serf = Serf::new(&config, restored, &mut rng);
         let swim = start(&mut SwimCx {
             now: cx.now,
             config: &config,
@@ -159,6 +183,18 @@ impl Node {
             Input::Command { op, command } => self.on_command(op, command, &mut turn),
         }
         self.settle(&mut turn);
+        cx.out.return_scratch(scratch);
+    }
+
+    /// Stops without a goodbye: tells what coalescing holds back and the last clock for the snapshot, and answers
+    /// commands under way. All further input is ignored; peers will see a failure, unless a leave came first.
+    pub fn stop(&mut self, cx: &mut Cx<'_>) {
+        let mut scratch = cx.out.take_scratch();
+        let mut turn = Turn { pool: cx.pool, out: cx.out, scratch: &mut scratch };
+        let (serf, _, mut serf_cx) = self.serf(&mut turn);
+        serf.flush(&mut serf_cx);
+        self.carry_out(&mut turn);
+        self.shut_down = true;
         cx.out.return_scratch(scratch);
     }
 

@@ -9,8 +9,8 @@ use crate::queue::Take;
 use crate::serf::outgoing::Outgoing;
 use crate::stats::{bump, bump_by};
 use crate::swim::{Fact, Send};
-use crate::wire::packet::{PARTS_MAX, Packer, gossip_room, piggyback_room};
 use crate::wire::coordinate::encode_ping_payload;
+use crate::wire::packet::{PARTS_MAX, Packer, gossip_room, piggyback_room};
 use crate::wire::swim;
 
 /// Lowest announced protocol maximum of a peer that understands checksums.

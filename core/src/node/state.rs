@@ -117,7 +117,7 @@ impl Node {
         swim.merge_entry(&RemoteEntry { claim, state }, known, &mut cx);
     }
 
-    fn merge_user_state(&mut self, join: bool, bytes: &[u8], turn: &mut Turn<'_>) {
+    pub(super) fn merge_user_state(&mut self, join: bool, bytes: &[u8], turn: &mut Turn<'_>) {
         let state = match bytes.split_first() {
             Some((&number, body)) if number == SerfMessageType::PushPull as u8 => {
                 decode_state(body)

@@ -25,12 +25,21 @@ enum Role {
     PushPull,
     /// We join: exchange state with one seed of the current join.
     Join,
-    /// We try to reach a failed member, or one that the snapshot remembers: a join nobody asked for.
-    Reconnect { rejoin: bool },
+    /// We try to reach a failed member: a join nobody asked for.
+    Reconnect,
+    /// We try to reach a member that the snapshot remembers: a join nobody asked for.
+    Rejoin,
     /// A peer opened it.
     Inbound,
     /// A peer opened it and has its reply, but has not finished yet.
     Closing { push_pull: bool },
+}
+
+impl Role {
+    /// Whether the exchange says that it is a join.
+    fn is_join(self) -> bool {
+        matches!(self, Self::Join | Self::Reconnect | Self::Rejoin)
+    }
 }
 
 /// Push/pulls that are answered at once; a further one is closed without a reply. Source: memberlist, limits.
@@ -89,6 +98,16 @@ impl Node {
     pub(super) fn dial_join(&mut self, to: SocketAddr, turn: &mut Turn<'_>) {
         let deadline = self.now + self.config.tcp_timeout;
         self.dial(Role::Join, to, deadline, turn);
+    }
+
+    pub(super) fn dial_reconnect(&mut self, to: SocketAddr, turn: &mut Turn<'_>) {
+        let deadline = self.now + self.config.tcp_timeout;
+        self.dial(Role::Reconnect, to, deadline, turn);
+    }
+
+    pub(super) fn dial_rejoin(&mut self, to: SocketAddr, turn: &mut Turn<'_>) {
+        let deadline = self.now + self.config.tcp_timeout;
+        self.dial(Role::Rejoin, to, deadline, turn);
     }
 
     fn dial(&mut self, role: Role, to: SocketAddr, deadline: Instant, turn: &mut Turn<'_>) {
@@ -164,9 +183,9 @@ impl Node {
                 swim::encode_ping(&ping, &mut turn.scratch.message);
                 self.send_message(id, true, turn);
             }
-            Role::PushPull | Role::Join => {
+            Role::PushPull | Role::Join | Role::Reconnect | Role::Rejoin => {
                 self.renew_deadline(id);
-                self.send_state(id, true, role == Role::Join, turn);
+                self.send_state(id, true, role.is_join(), turn);
             }
             Role::Inbound | Role::Closing { .. } => {}
         }
@@ -260,12 +279,13 @@ impl Node {
             (Role::Ping { seq_no, .. }, MessageType::Ack) => {
                 self.on_stream_ack(seq_no, message.body())
             }
-            (Role::PushPull | Role::Join, MessageType::PushPull) => {
-                self.on_push_pull_reply(role == Role::Join, message.body(), turn)
-            }
-            (Role::PushPull | Role::Join, _) => {
+            (
+                Role::PushPull | Role::Join | Role::Reconnect | Role::Rejoin,
+                MessageType::PushPull,
+            ) => self.on_push_pull_reply(role.is_join(), message.body(), turn),
+            (Role::PushPull | Role::Join | Role::Reconnect | Role::Rejoin, _) => {
                 // An error reply, mostly: the peer cannot read us, or refuses us.
-                self.push_pull_ended(true, role == Role::Join, false, turn);
+                self.push_pull_ended(true, role.is_join(), false, turn);
                 false
             }
             (Role::Ping { .. } | Role::Inbound | Role::Closing { .. }, _) => {
@@ -284,8 +304,9 @@ impl Node {
         }
         match role {
             Role::Join => self.on_seed_done(accepted, turn),
+            Role::Rejoin => self.on_rejoin_done(accepted, turn),
             Role::PushPull => self.rearm_push_pull(turn),
-            Role::Ping { .. } | Role::Inbound | Role::Closing { .. } => {}
+            Role::Ping { .. } | Role::Inbound | Role::Closing { .. } | Role::Reconnect => {}
         }
     }
 
@@ -308,6 +329,11 @@ impl Node {
             Role::Join => {
                 self.push_pull_ended(true, true, false, turn);
                 self.on_seed_done(false, turn);
+            }
+            Role::Reconnect => self.push_pull_ended(true, true, false, turn),
+            Role::Rejoin => {
+                self.push_pull_ended(true, true, false, turn);
+                self.on_rejoin_done(false, turn);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Nodes on a virtual wire with one millisecond of delay and no loss.
 
 mod hostile;
+mod serf;
 mod traces;
 
 use core::net::SocketAddr;
@@ -12,10 +13,14 @@ use bytes::Bytes;
 use super::*;
 use crate::command::{Command, OpError, Reply};
 use crate::config::Options;
+use crate::event::MemberEventKind;
+use crate::ids::OpId;
 use crate::io::{Output, StreamAction, StreamFailure, StreamId, StreamInput};
 use crate::keyring::{Key, Keyring};
+use crate::snapshot::Record;
 use crate::stats::DropReason;
 use crate::time::{MILLISECOND, SECOND};
+use crate::wire::tags;
 
 const DELAY: u64 = MILLISECOND;
 
@@ -46,6 +51,8 @@ struct Wire {
     /// Events and answers in the order they came out.
     order: Vec<Told>,
     datagrams: u64,
+    commands: u64,
+    records: Vec<(usize, Record)>,
 }
 
 /// What an application was told, and by whom.
@@ -77,6 +84,8 @@ impl Wire {
             traces: Vec::new(),
             order: Vec::new(),
             datagrams: 0,
+            commands: 0,
+            records: Vec::new(),
         };
         for index in 0..nodes {
             wire.nodes.push(None);
@@ -109,7 +118,8 @@ impl Wire {
     }
 
     fn command(&mut self, index: usize, command: Command) {
-        let op = OpId(self.done.len() as u64 + 100);
+        self.commands += 1;
+        let op = OpId(self.commands);
         self.input(index, Input::Command { op, command });
     }
 
@@ -143,6 +153,7 @@ impl Wire {
                     self.order.push(Told::Done(from));
                     self.done.push((from, op, result));
                 }
+                Output::Persist(record) => self.records.push((from, record)),
                 Output::Trace(trace) => self.traces.push((from, trace)),
             }
         }
@@ -242,9 +253,28 @@ impl Wire {
         self.events.iter().filter(user).count()
     }
 
+    /// Whether `node` told its application that this happened to `subject`.
+    fn heard(&self, node: usize, kind: MemberEventKind, subject: usize) -> bool {
+        let subject = self.pool.find(&format!("n{subject}")).expect("known");
+        self.events.iter().any(|(to, event)| *to == node && is_about(event, kind, subject))
+    }
+
+    fn last_result(&self) -> Result<Reply, OpError> {
+        self.done.last().expect("an answer").2.clone()
+    }
+
+    fn results(&self) -> Vec<Result<Reply, OpError>> {
+        self.done.iter().map(|(_, _, result)| result.clone()).collect()
+    }
+
     fn malformed(&self) -> u64 {
         self.nodes.iter().flatten().map(|node| node.stats().dropped_total()).sum()
     }
+}
+
+fn is_about(event: &Event, kind: MemberEventKind, subject: NodeId) -> bool {
+    matches!(event, Event::Members(event)
+        if event.kind == kind && event.members.iter().any(|member| member.node == subject))
 }
 
 fn seconds(count: u64) -> Duration {
@@ -318,13 +348,13 @@ fn a_leave_is_not_a_failure() {
     let mut wire = cluster(Options::lan(), 6);
     wire.command(5, Command::Leave);
     wire.run(seconds(3));
-    assert_eq!(wire.done.last().map(|(_, _, result)| *result), Some(Ok(Reply::Left)));
+    assert_eq!(wire.last_result(), Ok(Reply::Left));
     assert!(wire.everybody_sees(5, MemberState::Left));
     wire.crash(5);
     wire.run(seconds(10));
     assert!(wire.everybody_sees(5, MemberState::Left));
-    let failed = |(_, event): &(usize, Event)| matches!(event, Event::MemberFailed(_));
-    assert!(!wire.events.iter().any(failed));
+    assert!((0..5).all(|node| wire.heard(node, MemberEventKind::Leave, 5)));
+    assert!((0..5).all(|node| !wire.heard(node, MemberEventKind::Failed, 5)));
 }
 
 #[test]
@@ -350,8 +380,7 @@ fn joins_under_way_end_with_a_leave() {
     wire.command(0, Command::Join { seeds: vec![nobody, nobody], replay_events: true });
     wire.command(0, Command::Leave);
     wire.run(seconds(30));
-    let results: Vec<_> = wire.done.iter().map(|(_, _, result)| *result).collect();
-    assert_eq!(results, [Ok(Reply::Left), Err(OpError::NotAlive)]);
+    assert_eq!(wire.results(), [Err(OpError::NotAlive), Ok(Reply::Left)]);
 }
 
 #[test]
@@ -365,8 +394,9 @@ fn members_are_reported_before_the_join_that_found_them() {
         wire.hand_over(to, delivery);
     }
     let other = wire.pool.find("n0").expect("known");
+    let told = |what: &Told| matches!(what, Told::Event(1, event) if is_about(event, MemberEventKind::Join, other));
     assert!(
-        wire.order.iter().position(|what| *what == Told::Event(1, Event::MemberJoin(other)))
+        wire.order.iter().position(told)
             < wire.order.iter().position(|what| *what == Told::Done(1))
     );
 }
@@ -420,13 +450,17 @@ fn the_first_push_pull_waits_for_a_period_of_the_grown_table() {
 }
 
 #[test]
-fn leaving_alone_is_done_at_once_and_only_once() {
+fn leaving_alone_takes_only_the_last_wait() {
     let mut wire = Wire::new(Options::lan(), 1);
     wire.command(0, Command::Leave);
     wire.command(0, Command::Leave);
     wire.command(0, Command::Join { seeds: vec![addr(0)], replay_events: true });
-    let results: Vec<_> = wire.done.iter().map(|(_, _, result)| *result).collect();
-    assert_eq!(results, [Ok(Reply::Left), Ok(Reply::Left), Err(OpError::NotAlive)]);
+    let refused = [Err(OpError::LeaveInProgress), Err(OpError::NotAlive)];
+    assert_eq!(wire.results(), refused);
+    // Only the last wait is left.
+    wire.run(Options::lan().leave_propagate_delay);
+    wire.command(0, Command::Leave);
+    assert_eq!(wire.results()[2..], [Ok(Reply::Left), Ok(Reply::Left)]);
 }
 
 #[test]
@@ -436,8 +470,7 @@ fn a_user_event_reaches_everybody_once() {
     wire.command(2, Command::UserEvent { name: "deploy".into(), payload, coalesce: false });
     wire.run(seconds(5));
     assert!((0..8).all(|node| wire.user_events(node) == 1));
-    let last = wire.done.last().map(|(_, _, result)| *result);
-    assert_eq!(last, Some(Ok(Reply::EventSent { ltime: 1 })));
+    assert_eq!(wire.last_result(), Ok(Reply::EventSent { ltime: 1 }));
 }
 
 #[test]
@@ -465,23 +498,28 @@ fn a_join_without_an_answer_fails_and_says_how_many_were_tried() {
     wire.command(0, Command::Join { seeds, replay_events: true });
     wire.command(0, Command::Join { seeds: Vec::new(), replay_events: true });
     wire.run(seconds(30));
-    let results: Vec<_> = wire.done.iter().map(|(_, _, result)| *result).collect();
-    assert_eq!(results, [Err(OpError::NoSeeds), Err(OpError::JoinFailed { tried: 2 })]);
+    let failed = [Err(OpError::NoSeeds), Err(OpError::JoinFailed { tried: 2 })];
+    assert_eq!(wire.results(), failed);
 }
 
 #[test]
-fn new_metadata_spreads_as_an_update() {
+fn new_tags_spread_as_an_update() {
     let mut wire = cluster(Options::lan(), 4);
-    wire.command(1, Command::SetMeta(Bytes::from_static(b"role=web")));
+    wire.command(1, Command::SetTags([("role", "web")].into_iter().collect()));
+    let waiting = wire.done.len();
     wire.run(seconds(3));
-    let id = wire.pool.find("n1").expect("known");
-    for observer in [0, 2, 3] {
-        let seen = wire.events.iter().any(|e| *e == (observer, Event::MemberUpdate(id)));
-        assert!(seen, "n{observer} hears of it");
+    assert_eq!(wire.done[waiting..], [(1, OpId(wire.commands), Ok(Reply::TagsSet))]);
+    for observer in 0..4 {
+        assert!(wire.heard(observer, MemberEventKind::Update, 1), "n{observer} hears of it");
+        let view = wire.node(observer).members(&wire.pool).nth(1).expect("n1");
+        assert_eq!(tags::decode(&view.profile.meta).get("role"), Some("web"));
     }
-    wire.command(1, Command::SetMeta(Bytes::from(vec![0; 513])));
-    let last = wire.done.last().map(|(_, _, result)| *result);
-    assert_eq!(last, Some(Err(OpError::MetaTooLarge { size: 513, limit: 512 })));
+    let long = "x".repeat(506);
+    wire.command(1, Command::SetTags([("k", &long)].into_iter().collect()));
+    let error = OpError::TagsTooLarge { size: 513, limit: 512 };
+    assert_eq!(wire.last_result(), Err(error));
+    let view = wire.node(1).members(&wire.pool).nth(1).expect("n1");
+    assert_eq!(tags::decode(&view.profile.meta).get("role"), Some("web"), "unchanged");
 }
 
 #[test]

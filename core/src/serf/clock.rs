@@ -32,6 +32,11 @@ impl LamportClock {
         self.0 >= LTIME_LIMIT
     }
 
+    /// Goes on from `last`, the last time used before a restart. Returns it, or 0 if it is beyond any sane clock.
+    pub(crate) fn restore(&mut self, last: u64) -> u64 {
+        if self.witness(last) { last } else { 0 }
+    }
+
     /// A peer's clock showed `next`, the value of its next own message; 0 says nothing.
     pub(crate) fn witness_next(&mut self, next: u64) -> bool {
         next == 0 || self.witness(next - 1)

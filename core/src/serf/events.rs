@@ -61,9 +61,23 @@ impl UserEvents {
         self.clock.time()
     }
 
+    /// Events before this time are not wanted.
+    #[cfg(test)]
+    pub(crate) fn ltime_min(&self) -> u64 {
+        self.ltime_min
+    }
+
     /// A peer's event clock showed `next`.
     pub(crate) fn witness_next(&mut self, next: u64) -> bool {
         self.clock.witness_next(next)
+    }
+
+    /// Goes on from `last`, the last time used before a restart; older events were delivered then. Returns what was
+    /// believed of it.
+    pub(crate) fn restore(&mut self, last: u64) -> u64 {
+        let last = self.clock.restore(last);
+        self.ltime_min = last + 1;
+        last
     }
 
     /// Events older than `ltime` are not wanted.

@@ -3,7 +3,6 @@
 //! Source: Serf, local operations. A leave is: intent spread, departure spread, a last wait. Each wait has an end.
 
 use crate::command::{OpError, Reply};
-use crate::config::META_BYTES_MAX;
 use crate::ids::OpId;
 use crate::msg::serf::LeaveIntent;
 use crate::queue::Ticket;
@@ -158,20 +157,14 @@ impl Serf {
     }
 
     /// Replaces the own tags.
-    pub(crate) fn set_tags(
-        &mut self,
-        op: OpId,
-        tags: &Tags,
-        swim: &mut Swim,
-        cx: &mut SwimCx<'_>,
-    ) {
+    pub(crate) fn set_tags(&mut self, op: OpId, tags: &Tags, swim: &mut Swim, cx: &mut SwimCx<'_>) {
         if self.life != Life::Alive {
             return done(op, Err(OpError::NotAlive), cx);
         }
         let meta = match tags::encode(tags, cx.config.serf_protocol_version) {
             Ok(meta) => meta,
             Err(error) => {
-                let (size, limit) = (error.size, META_BYTES_MAX);
+                let (size, limit) = (error.len, error.limit);
                 return done(op, Err(OpError::TagsTooLarge { size, limit }), cx);
             }
         };

@@ -260,13 +260,7 @@ impl Serf {
     }
 
     /// Erases a member that is to be forgotten: at once, or after its departure had time to spread.
-    fn prune(
-        &mut self,
-        id: NodeId,
-        status: MemberStatus,
-        swim: &mut Swim,
-        cx: &mut SwimCx<'_>,
-    ) {
+    fn prune(&mut self, id: NodeId, status: MemberStatus, swim: &mut Swim, cx: &mut SwimCx<'_>) {
         if status == MemberStatus::Left {
             self.erase(id, swim, cx);
         } else {
@@ -291,12 +285,7 @@ impl Serf {
         }
         self.tell(MemberEventKind::Reap, id, swim, cx);
         swim.erase_record(id);
-        cx.trace(Trace::Status {
-            subject: id,
-            from: Some(old.status),
-            to: None,
-            ltime: old.ltime,
-        });
+        cx.trace(Trace::Status { subject: id, from: Some(old.status), to: None, ltime: old.ltime });
     }
 
     /// The periodic search for what is too old.
@@ -362,13 +351,7 @@ impl Serf {
 }
 
 /// Writes status and Lamport time; tells the taps if the status changed.
-fn set_status(
-    id: NodeId,
-    status: MemberStatus,
-    ltime: u64,
-    swim: &mut Swim,
-    cx: &mut SwimCx<'_>,
-) {
+fn set_status(id: NodeId, status: MemberStatus, ltime: u64, swim: &mut Swim, cx: &mut SwimCx<'_>) {
     let from = swim.record(id).map(|record| record.status);
     swim.set_record(id, status, ltime);
     if from != Some(status) {

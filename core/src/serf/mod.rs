@@ -5,6 +5,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod coordinates;
+pub(crate) mod coalesce;
 pub(crate) mod events;
 mod filter;
 pub(crate) mod intents;
@@ -22,8 +23,9 @@ use crate::command::Reply;
 use crate::config::{Config, TimerPhase};
 use crate::ids::OpId;
 use crate::keyring::Keyring;
-use crate::rng::Rng;
 use crate::msg::serf::UserEventMessage;
+use crate::rng::Rng;
+use crate::snapshot::Clocks;
 use crate::swim::{Action, Swim, SwimCx, Upcall};
 use crate::time::duration_nanos;
 use crate::timers::TimerKind;
@@ -71,20 +73,29 @@ pub(crate) struct Serf {
 }
 
 impl Serf {
-    pub(crate) fn new(config: &Config, rng: &mut Rng) -> Self {
+    /// `restored`: clocks of the snapshot, as they were last used. Absurd ones are not believed.
+    pub(crate) fn new(config: &Config, restored: Clocks, rng: &mut Rng) -> Self {
         let reconnect = duration_nanos(config.reconnect_interval);
+        let (mut events, mut queries) =
+            (UserEvents::new(config.event_buffer), Queries::new(config.query_buffer));
+        let (mut member_clock, mut recorded) = (LamportClock::default(), Clocks::default());
+        if config.snapshot {
+            recorded.member = member_clock.restore(restored.member);
+            recorded.event = events.restore(restored.event);
+            recorded.query = queries.restore(restored.query);
+        }
         Self {
             life: Life::Alive,
-            member_clock: LamportClock::default(),
+            member_clock,
             departed: Departed::default(),
             intents: Intents::default(),
             outgoing: Outgoing::default(),
-            events: UserEvents::new(config.event_buffer),
-            queries: Queries::new(config.query_buffer),
+            events,
+            queries,
             internal: Internal::default(),
             keyring: config.keyring.clone(),
             coordinates: config.coordinates.then(Box::default),
-            pipeline: Pipeline::new(config),
+            pipeline: Pipeline::new(config, recorded),
             waiting: Waiting::default(),
             reconnect_phase: match config.timer_phase {
                 TimerPhase::Random => rng.stagger(reconnect),

@@ -344,6 +344,12 @@ impl Swim {
         self.table.set_record(id, status, ltime);
     }
 
+    /// Gives a member a profile without a SWIM record.
+    #[cfg(test)]
+    pub(crate) fn plant(&mut self, id: NodeId, profile: ProfileId) {
+        self.table.plant(id, profile);
+    }
+
     /// Erases a Serf record.
     pub(crate) fn erase_record(&mut self, id: NodeId) {
         self.table.erase_record(id);
@@ -452,6 +458,7 @@ impl WarmView {
             let profile = pool.intern_profile(profile_of(node, identity, config));
             let member = Member { profile, incarnation: 1, state: MemberState::Alive };
             table.insert(node, member, Instant::ZERO, pool, &mut rng);
+            table.set_record(node, MemberStatus::Alive, 0);
         }
         Self { table }
     }

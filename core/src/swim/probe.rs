@@ -195,11 +195,8 @@ impl Swim {
         match self.probe.take() {
             Some(round) if round.seq_no == seq_no => {
                 let rtt = cx.now.nanos_since(round.started);
-                let outcome = if round.indirect {
-                    ProbeOutcome::Late
-                } else {
-                    ProbeOutcome::Direct { rtt }
-                };
+                let outcome =
+                    if round.indirect { ProbeOutcome::Late } else { ProbeOutcome::Direct { rtt } };
                 self.end_probe(&round, outcome, -1, cx);
                 (!round.indirect).then_some((round.target, rtt))
             }

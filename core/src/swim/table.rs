@@ -165,6 +165,15 @@ impl MemberTable {
         self.write(id, member, now, pool);
     }
 
+    /// Gives a member a profile without a SWIM record, as after a reap there.
+    #[cfg(test)]
+    pub(crate) fn plant(&mut self, id: NodeId, profile: ProfileId) {
+        if self.rows.len() <= id.index() {
+            self.rows.resize(id.index() + 1, NO_ROW);
+        }
+        self.rows[id.index()].profile = profile.0;
+    }
+
     /// Replaces what is known about a member.
     pub(crate) fn update(&mut self, id: NodeId, member: Member, now: Instant, pool: &Pool) {
         let old = self.get(id).expect("only known members are updated");

@@ -79,7 +79,7 @@ impl World {
         };
         let config_value = options.validate().expect("valid");
         let me = Identity::new("self", "127.0.0.1:7946".parse().expect("an address"));
-        let me = me.expect("an identity");
+        let me = me.and_then(|me| me.with_meta(Bytes::new())).expect("an identity");
         let (mut pool, mut rng, mut stats) =
             (Pool::new(1), Rng::from_seed([1; 32]), Stats::default());
         let (mut timers, mut actions) = (Timers::default(), Vec::new());
@@ -235,15 +235,18 @@ impl World {
             .actions
             .iter()
             .filter_map(|action| match action {
-                Action::Event(Event::MemberJoin(id)) => Some(format!("join:{}", name(id))),
-                Action::Event(Event::MemberLeave(id) | Event::MemberFailed(id)) => {
-                    Some(format!("leave:{}", name(id)))
-                }
-                Action::Event(Event::MemberUpdate(id)) => Some(format!("update:{}", name(id))),
-                Action::Trace(_)
-                | Action::Event(Event::User(_))
+                Action::Upcall(Upcall::Joined(id)) => Some(format!("join:{}", name(id))),
+                Action::Upcall(Upcall::Departed(id)) => Some(format!("leave:{}", name(id))),
+                Action::Upcall(Upcall::Updated(id)) => Some(format!("update:{}", name(id))),
+                Action::Upcall(Upcall::Conflict { .. })
+                | Action::Trace(_)
+                | Action::Event(_)
                 | Action::Send(_)
-                | Action::LeaveDone => None,
+                | Action::Persist(_)
+                | Action::Done { .. }
+                | Action::KeyringChanged { .. }
+                | Action::Reconnect { .. }
+                | Action::ShutDown(_) => None,
             })
             .collect();
         if self.stats.conflicts > 0 {

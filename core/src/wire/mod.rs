@@ -15,6 +15,7 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+pub mod coordinate;
 pub mod lzw;
 pub mod msgpack;
 pub mod packet;

@@ -72,3 +72,42 @@ fn read_map(reader: &mut Reader<'_>, tags: &mut Tags) -> Result<(), DecodeError>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixteen_tags_take_a_longer_header_and_are_sorted() {
+        let names: Vec<String> = (0..16).rev().map(|number| format!("k{number:02}")).collect();
+        let tags: Tags = names.iter().map(|name| (name, "v")).collect();
+        let meta = encode(&tags, 5).expect("short");
+        assert!(meta.starts_with(b"\xff\xde\x00\x10\xa3k00\xa1v\xa3k01"), "{meta:02x?}");
+        assert_eq!(decode(&meta), tags);
+    }
+
+    #[test]
+    fn the_limit_counts_every_byte() {
+        let tags = |len: usize| -> Tags { [("k", "v".repeat(len))].into_iter().collect() };
+        assert_eq!(encode(&tags(505), 3).map(|meta| meta.len()), Ok(512));
+        assert_eq!(encode(&tags(506), 3), Err(TagsTooLarge { len: 513, limit: 512 }));
+        let role = |len: usize| -> Tags { [("role", "v".repeat(len))].into_iter().collect() };
+        assert_eq!(encode(&role(512), 2).map(|meta| meta.len()), Ok(512));
+        assert_eq!(encode(&role(513), 2), Err(TagsTooLarge { len: 513, limit: 512 }));
+    }
+
+    #[test]
+    fn what_is_sound_is_kept() {
+        let pairs = |meta: &[u8]| {
+            let tags = decode(meta);
+            tags.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+        };
+        assert_eq!(pairs(b"\xff\x83\xa1a\xa1b\xa1c\x05\xa1d\xa1e"), ["a=b"]);
+        assert_eq!(pairs(b"\xff\x82\xa1a\xa1b\xa1a\xa1c"), ["a=c"]);
+        assert_eq!(pairs(b"\xff\x81\xa1\xfe\xa2v\xff"), ["\u{fffd}=v\u{fffd}"]);
+        assert_eq!(pairs(b"\xff\xdf\xff\xff\xff\xff\xa1a\xc0"), ["a="]);
+        assert_eq!(pairs(b"\xff\x92\xa1a\xa1b"), <[&str; 0]>::default());
+        assert_eq!(pairs(b""), ["role="]);
+        assert_eq!(pairs(b"\xfe\x41"), ["role=\u{fffd}A"]);
+    }
+}

@@ -13,14 +13,14 @@ use std::time::{Duration, Instant as Clock};
 
 use uwasa_core::command::{Command, OpError, Reply};
 use uwasa_core::config::{Identity, Options};
-use uwasa_core::event::{Event, UserEvent};
+use uwasa_core::event::{Event, MemberEventKind, UserEvent};
 use uwasa_core::io::StreamInput;
 use uwasa_core::io::{Cx, Input, OpId, Outbox, Output, StreamAction, StreamFailure, StreamId};
 use uwasa_core::node::Node;
 use uwasa_core::pool::{NodeId, Pool, Profile};
 use uwasa_core::stats::Stats;
 use uwasa_core::time::Instant;
-use uwasa_core::trace::{MemberState, Trace};
+use uwasa_core::trace::{MemberStatus, Trace};
 
 const DATAGRAM_BYTES_MAX: usize = 65_507;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,7 +44,7 @@ pub(crate) struct Faults {
 /// One member as our node sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Seen {
-    pub(crate) state: MemberState,
+    pub(crate) status: MemberStatus,
     pub(crate) addr: SocketAddr,
     pub(crate) incarnation: u32,
     pub(crate) meta: Vec<u8>,
@@ -53,11 +53,9 @@ pub(crate) struct Seen {
 /// An application event, with names in place of ids.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Told {
-    Join(String),
-    Leave(String),
-    Failed(String),
-    Update(String),
+    Member(MemberEventKind, String),
     User(UserEvent),
+    Other(Event),
 }
 
 impl Told {
@@ -78,8 +76,8 @@ pub(crate) struct View {
 }
 
 impl View {
-    pub(crate) fn state(&self, name: &str) -> Option<MemberState> {
-        self.members.get(name).map(|seen| seen.state)
+    pub(crate) fn status(&self, name: &str) -> Option<MemberStatus> {
+        self.members.get(name).map(|seen| seen.status)
     }
 
     pub(crate) fn name(&self, id: NodeId) -> &str {
@@ -405,20 +403,22 @@ impl Loop {
                     let earlier = self.seen.answers.insert(op.0, result);
                     assert_eq!(earlier, None, "command {op:?} was answered twice");
                 }
+                Output::Persist(_) => {}
                 Output::Trace(trace) => self.seen.traces.push(trace),
             }
         }
     }
 
     fn view(&self) -> View {
-        let seen = |state, incarnation, profile: &Profile| Seen {
-            state,
+        let seen = |status, incarnation, profile: &Profile| Seen {
+            status,
             addr: profile.socket_addr(),
             incarnation,
             meta: profile.meta.to_vec(),
         };
         let members = self.node.members(&self.pool);
-        let members = members.map(|m| (m.name.to_owned(), seen(m.state, m.incarnation, m.profile)));
+        let members =
+            members.map(|m| (m.name.to_owned(), seen(m.status, m.incarnation, m.profile)));
         View {
             members: members.collect(),
             told: self.seen.told.clone(),
@@ -437,10 +437,8 @@ fn suffers(fault: &AtomicBool) -> bool {
 fn named(event: Event, pool: &Pool) -> Told {
     let name = |id| pool.name(id).to_owned();
     match event {
-        Event::MemberJoin(id) => Told::Join(name(id)),
-        Event::MemberLeave(id) => Told::Leave(name(id)),
-        Event::MemberFailed(id) => Told::Failed(name(id)),
-        Event::MemberUpdate(id) => Told::Update(name(id)),
+        Event::Members(event) => Told::Member(event.kind, name(event.members[0].node)),
         Event::User(event) => Told::User(event),
+        other => Told::Other(other),
     }
 }

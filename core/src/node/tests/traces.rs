@@ -124,7 +124,10 @@ impl Script {
                     }
                     self.sent.push((at, sent));
                 }
-                Output::Stream { .. } | Output::Event(_) | Output::Done { .. } => {}
+                Output::Stream { .. }
+                | Output::Event(_)
+                | Output::Done { .. }
+                | Output::Persist(_) => {}
             }
         }
         self.out = out;

@@ -118,7 +118,29 @@ fn containers_grow_their_headers() {
 }
 
 #[test]
-fn bytes_may_come_as_an_array_of_small_integers() {
+fn announced_lengths_are_those_written() {
+    for count in [0, 15, 16, 65_535, 65_536] {
+        assert_eq!(
+            written(Dialect::Gossip, |writer| writer.array(count)).len(),
+            container_len(count)
+        );
+        assert_eq!(
+            written(Dialect::Gossip, |writer| writer.map(count)).len(),
+            container_len(count)
+        );
+    }
+    let limits =
+        (0..63).flat_map(|bits| [-1_i64 << bits, (-1_i64 << bits) - 1, (1_i64 << bits) - 1]);
+    for value in limits.chain([-32, -33, 0, i64::MIN, i64::MAX]) {
+        let bytes = written(Dialect::Gossip, |writer| writer.signed(value));
+        assert_eq!(bytes.len(), signed_len(value), "{value}");
+        assert_eq!(Reader::new(&bytes).signed(), Ok(value));
+    }
+}
+
+#[test]
+fn bytes_and_text_may_come_as_an_array_of_small_integers() {
+    assert_eq!(Reader::new(b"\x92n1").text(), Ok("n1"));
     assert_eq!(Reader::new(b"\x93\x7f\x00\x01").bytes(), Ok(Some(&b"\x7f\x00\x01"[..])));
     assert_eq!(Reader::new(b"\xdc\x00\x01\x05").bytes(), Ok(Some(&b"\x05"[..])));
     assert_eq!(kind(Reader::new(b"\x91\xcc\xff").bytes()), Some(DecodeErrorKind::Type));
