@@ -4,8 +4,8 @@
 //! [`Action`](crate::swim::Action)s in causal order.
 
 pub(crate) mod clock;
-pub(crate) mod coordinates;
 pub(crate) mod coalesce;
+pub(crate) mod coordinates;
 pub(crate) mod events;
 mod filter;
 pub(crate) mod intents;

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 
 use answer::Open;
 pub(super) use answer::{Asked, Holder, response_fits, send_response};
-pub(super) use ask::Purpose;
 use ask::Own;
+pub(super) use ask::Purpose;
 use ring::{Place, Ring};
 
 use crate::ids::QueryId;
@@ -59,12 +59,12 @@ impl Queries {
         self.clock.witness_next(next)
     }
 
-    /// Goes on after `last`, the newest Lamport time that a snapshot recorded; queries up to it are not wanted again. An
-    /// absurd time changes nothing.
-    pub(crate) fn restore(&mut self, last: u64) {
-        if self.clock.witness(last) {
-            self.ltime_min = last + 1;
-        }
+    /// Goes on from `last`, the last time used before a restart; older queries were delivered then. Returns what was
+    /// believed of it.
+    pub(crate) fn restore(&mut self, last: u64) -> u64 {
+        let last = self.clock.restore(last);
+        self.ltime_min = last + 1;
+        last
     }
 
     /// Looks at a query; true if it is new and wanted.

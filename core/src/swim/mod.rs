@@ -17,6 +17,7 @@ use core::net::SocketAddr;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::command::{OpError, Reply};
 use crate::config::{Config, Identity, TimerPhase};
@@ -316,17 +317,15 @@ impl Swim {
         self.table.records()
     }
 
-    /// Profiles of up to `k` distinct random members that pass `filter`. Only members that SWIM still knows are drawn.
+    /// Up to `k` distinct random members whose records pass `filter`, out of those that SWIM still knows.
     pub(crate) fn random_members(
         &self,
         k: usize,
         rng: &mut Rng,
         filter: impl Fn(NodeId, Record) -> bool,
-    ) -> impl Iterator<Item = ProfileId> {
-        let chosen = self.table.random(k, rng, |table, id| {
-            table.record(id).is_some_and(|record| filter(id, record))
-        });
-        chosen.into_iter().filter_map(|id| Some(self.table.get(id)?.profile))
+    ) -> SmallVec<[NodeId; 4]> {
+        self.table
+            .random(k, rng, |table, id| table.record(id).is_some_and(|record| filter(id, record)))
     }
 
     /// Serf records in every status, the own one included.

@@ -34,7 +34,8 @@ impl Vote {
         let Ok(member) = decode_conflict_response(body) else { return };
         self.responses += 1;
         // An IPv4 address and the IPv6 address that maps it are the same here.
-        let same_host = WireAddr::from_wire(member.addr).is_some_and(|addr| addr.ip() == own.addr.ip());
+        let same_host =
+            WireAddr::from_wire(member.addr).is_some_and(|addr| addr.ip() == own.addr.ip());
         self.matching += u32::from(same_host && member.port == own.port);
     }
 

@@ -115,7 +115,8 @@ impl Serf {
         let KeyTask { op, listing, report } = task;
         let failed = report.errors > 0 || report.responses != report.nodes;
         let report = Box::new(report);
-        let result = if failed { Err(OpError::KeysFailed(report)) } else { Ok(Reply::Keys(report)) };
+        let result =
+            if failed { Err(OpError::KeysFailed(report)) } else { Ok(Reply::Keys(report)) };
         cx.actions.push(Action::Done { op, result });
         if listing {
             self.internal.key_ops.listings -= 1;

@@ -131,7 +131,7 @@ impl Serf {
         // A query that is over already is delivered, but not kept.
         if event.deadline < cx.now || self.keep_open(asked, Holder::Application, cx) {
             bump(&mut cx.stats.queries_delivered);
-            self.deliver_query(event, cx);
+            Self::deliver_query(event, cx);
         }
     }
 
@@ -269,9 +269,7 @@ fn asked(query: &QueryMessage<'_>, now: Instant) -> Option<Asked> {
     let deadline = match u64::try_from(query.timeout) {
         Ok(nanos) => now.plus_nanos(nanos),
         // Over before it came.
-        Err(_) => {
-            Instant::from_nanos(now.as_nanos().saturating_sub(query.timeout.unsigned_abs()))
-        }
+        Err(_) => Instant::from_nanos(now.as_nanos().saturating_sub(query.timeout.unsigned_abs())),
     };
     (query.source_node.len() <= NAME_BYTES_KEPT_MAX).then(|| Asked {
         query: QueryId { ltime: query.ltime, id: query.id },

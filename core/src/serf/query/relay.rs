@@ -57,7 +57,8 @@ pub(super) fn relay(
     if factor == 0 || swim.records_len() < factor + 1 {
         return Ok(());
     }
-    let header = RelayHeader { addr: asked.addr.as_bytes(), port: asked.to.port(), node: &asked.source };
+    let header =
+        RelayHeader { addr: asked.addr.as_bytes(), port: asked.to.port(), node: &asked.source };
     let (size, limit) = (relay_len(&header, inner.len()), cx.config.query_response_bytes_max);
     if size > limit {
         return Err(OpError::RelayTooLarge { size, limit });
@@ -70,7 +71,7 @@ pub(super) fn relay(
             && record.status == MemberStatus::Alive
             && pool.profile(record.profile).vsn.protocol_max() >= RELAY_PROTOCOL
     });
-    for profile in relays {
+    for profile in relays.into_iter().filter_map(|id| Some(swim.record(id)?.profile)) {
         let to = cx.pool.profile(profile).socket_addr();
         cx.send(Send::User { to, member: Some(profile), message: message.clone() });
     }
