@@ -7,7 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod coalesce;
 pub(crate) mod coordinates;
 pub(crate) mod events;
-mod filter;
+pub(crate) mod filter;
 pub(crate) mod intents;
 mod internal;
 mod leave;
