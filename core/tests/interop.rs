@@ -37,7 +37,6 @@ fn our_tags() -> Tags {
     [("role", US)].into_iter().collect()
 }
 
-
 /// A key as both sides want to have it.
 #[derive(Clone, Copy)]
 struct KeyPair {

@@ -101,10 +101,7 @@ impl Node {
         let mut node = Self::build(config, restored.clocks, seed, cx, |cx| Swim::new(me, cx));
         let remembered = restored.seeds(&me.name).map(|(_, addr)| addr).collect();
         let mut scratch = cx.out.take_scratch();
-        node.rejoin(
-            remembered,
-            &mut Turn { pool: cx.pool, out: cx.out, scratch: &mut scratch },
-        );
+        node.rejoin(remembered, &mut Turn { pool: cx.pool, out: cx.out, scratch: &mut scratch });
         cx.out.return_scratch(scratch);
         node
     }

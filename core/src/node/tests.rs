@@ -1,6 +1,7 @@
 //! Nodes on a virtual wire with one millisecond of delay and no loss.
 
 mod hostile;
+mod members;
 mod serf;
 mod traces;
 
@@ -242,6 +243,25 @@ impl Wire {
         self.node(observer).member_state(id)
     }
 
+    /// What `observer` shows for `subject`.
+    fn status(&self, observer: usize, subject: usize) -> Option<MemberStatus> {
+        let id = self.pool.find(&format!("n{subject}"))?;
+        self.node(observer).member_status(id)
+    }
+
+    fn everybody_shows(&self, subject: usize, status: Option<MemberStatus>) -> bool {
+        (0..self.nodes.len())
+            .filter(|&i| i != subject && self.nodes[i].is_some())
+            .all(|observer| self.status(observer, subject) == status)
+    }
+
+    /// How often `node` told its application that this happened to `subject`.
+    fn times_heard(&self, node: usize, kind: MemberEventKind, subject: usize) -> usize {
+        let subject = self.pool.find(&format!("n{subject}")).expect("known");
+        let told = |(to, event): &&(usize, Event)| *to == node && is_about(event, kind, subject);
+        self.events.iter().filter(told).count()
+    }
+
     fn everybody_sees(&self, subject: usize, state: MemberState) -> bool {
         (0..self.nodes.len())
             .filter(|&i| i != subject && self.nodes[i].is_some())
@@ -255,8 +275,7 @@ impl Wire {
 
     /// Whether `node` told its application that this happened to `subject`.
     fn heard(&self, node: usize, kind: MemberEventKind, subject: usize) -> bool {
-        let subject = self.pool.find(&format!("n{subject}")).expect("known");
-        self.events.iter().any(|(to, event)| *to == node && is_about(event, kind, subject))
+        self.times_heard(node, kind, subject) > 0
     }
 
     fn last_result(&self) -> Result<Reply, OpError> {
