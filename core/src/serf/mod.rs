@@ -94,7 +94,7 @@ impl Serf {
             queries,
             internal: Internal::default(),
             keyring: config.keyring.clone(),
-            coordinates: config.coordinates.then(Box::default),
+            coordinates: config.coordinates.then(|| Box::new(Coordinates::new())),
             pipeline: Pipeline::new(config, recorded),
             waiting: Waiting::default(),
             reconnect_phase: match config.timer_phase {

@@ -54,6 +54,10 @@ impl Serf {
         if !contested || !cx.config.name_conflict_resolution || self.internal.voting {
             return;
         }
+        if cx.config.gossip_interval.is_zero() {
+            // The default timeout is zero too: the vote would be lost before anybody heard of it.
+            return;
+        }
         let params = QueryParams {
             name: "_serf_conflict".into(),
             payload: Bytes::copy_from_slice(cx.pool.name(existing).as_bytes()),
@@ -106,3 +110,6 @@ pub(super) fn answer(asked: &Asked, name: &[u8], swim: &Swim, cx: &mut SwimCx<'_
     // Too large, or too late: the vote goes on without this node.
     let _ = send_response(asked, &payload, swim, cx);
 }
+
+#[cfg(test)]
+mod tests;

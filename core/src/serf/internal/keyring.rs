@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::command::{OpError, Reply};
+use crate::command::Reply;
 use crate::ids::{OpId, QueryId};
 use crate::keyring::{Key, Keyring};
 use crate::msg::serf::KeyResponse;
@@ -76,11 +76,8 @@ impl Serf {
             return send_result(asked, message, false, swim, cx);
         }
         let limit = cx.config.query_response_bytes_max;
-        let fits = |payload: &[u8]| {
-            let fits: Result<(), OpError> =
-                response_fits(asked.query, payload, swim, cx.pool, cx.config);
-            fits.is_ok()
-        };
+        let (query, pool, config) = (asked.query, &*cx.pool, cx.config);
+        let fits = |payload: &[u8]| response_fits(query, payload, swim, pool, config).is_ok();
         if let Some(payload) = key_list(&self.keyring, limit, fits) {
             send(asked, &payload, swim, cx);
         }

@@ -14,11 +14,14 @@ use crate::swim::{Action, Swim, SwimCx};
 use crate::wire::serf::{decode_key_response, encode_key_request};
 
 /// Most key operations that wait for others to end.
-pub(super) const WAITING_MAX: usize = 64;
+const WAITING_MAX: usize = 64;
 /// Most different keys in a report.
 const KEYS_MAX: usize = 1_024;
 /// Longest text that is taken for a key, in bytes: base64 of 32 bytes has 44.
 const KEY_TEXT_MAX: usize = 44;
+
+/// Longest message of a member that is kept whole, in bytes. Answers of the default size hold less.
+const MESSAGE_BYTES_MAX: usize = 1_024;
 
 /// Key operations that wait or run.
 #[derive(Debug, Default)]
@@ -58,7 +61,7 @@ impl KeyTask {
                 }
                 // Answers that list nothing count under the empty text, as in Go.
                 tally(&mut report.primary_keys, response.primary_key, stats);
-                (!response.result, response.message.into())
+                (!response.result, clip(response.message).into())
             }
         };
         if failed {
@@ -166,6 +169,15 @@ fn read(payload: &[u8]) -> Result<KeyResponse<'_>, Box<str>> {
         .map_err(|error| format!("Failed to decode key query response: {error}").into())
 }
 
+/// The start of a text that is not too long for a report.
+fn clip(text: &str) -> &str {
+    let mut end = text.len().min(MESSAGE_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// Counts a key. Texts that are no keys, and keys beyond what a report holds, are dropped.
 fn tally(counts: &mut BTreeMap<Box<str>, u32>, key: &str, stats: &mut Stats) {
     if let Some(count) = counts.get_mut(key) {
@@ -176,3 +188,6 @@ fn tally(counts: &mut BTreeMap<Box<str>, u32>, key: &str, stats: &mut Stats) {
         counts.insert(key.into(), 1);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,10 @@ use crate::wire::tags;
 /// Most delivered queries that wait for their answer.
 pub(super) const OPEN_MAX: usize = 4_096;
 
+/// Most filters by tag of one query. A query of the default size holds no more that say anything, and each costs the
+/// compilation of an expression.
+pub(super) const TAG_FILTERS_MAX: usize = 64;
+
 /// What an answer must know about its query.
 #[derive(Clone, Debug)]
 pub(in crate::serf) struct Asked {
@@ -289,13 +293,16 @@ fn expiry(deadline: Instant) -> Instant {
 /// Whether every filter matches this node. What cannot be read matches nobody.
 fn passes(filters: &[&[u8]], swim: &Swim, pool: &Pool) -> bool {
     let mut own_tags: Option<Tags> = None;
+    let mut tag_filters = 0;
     filters.iter().all(|bytes| match decode_filter(bytes) {
         Ok(Filter::Nodes(names)) => names.contains(&pool.name(swim.me())),
         Ok(Filter::Tag { tag, expr }) => {
+            tag_filters += 1;
             let tags = own_tags
                 .get_or_insert_with(|| tags::decode(&pool.profile(swim.own().profile).meta));
             let value = tags.get(tag).unwrap_or_default();
-            TagPattern::new(expr).is_ok_and(|pattern| pattern.is_match(value))
+            tag_filters <= TAG_FILTERS_MAX
+                && TagPattern::new(expr).is_ok_and(|pattern| pattern.is_match(value))
         }
         Err(_) => false,
     })

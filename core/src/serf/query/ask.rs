@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::MESSAGE_BYTES_MAX;
-use crate::command::{OpError, QueryParams, QueryReport, Reply};
+use super::answer::TAG_FILTERS_MAX;
+use crate::command::{OpError, QueryParams, QueryReport, Reply, TagFilter};
 use crate::config::{Config, NAME_BYTES_KEPT_MAX, QUERY_SERF_PROTOCOL};
 use crate::event::Event;
 use crate::ids::{OpId, QueryId};
@@ -41,7 +42,7 @@ pub(in crate::serf) enum Purpose {
 #[derive(Debug)]
 pub(super) struct Own {
     id: u32,
-    deadline: Instant,
+    pub(super) deadline: Instant,
     wants_acks: bool,
     /// Most members whose acks, and whose answers, are kept: `From` is not authenticated.
     replies_max: usize,
@@ -138,12 +139,7 @@ impl Serf {
         if version < QUERY_SERF_PROTOCOL {
             return Err(OpError::QueryUnsupported { version });
         }
-        for filter in &params.filter_tags {
-            if let Err(error) = TagPattern::new(&filter.expr) {
-                let (tag, expr) = (filter.tag.clone(), filter.expr.clone());
-                return Err(OpError::BadFilter { tag, expr, reason: error.to_string().into() });
-            }
-        }
+        check_filters(&params.filter_tags)?;
         if self.queries.own.len() >= OWN_MAX {
             return Err(OpError::QueriesFull { limit: OWN_MAX });
         }
@@ -266,6 +262,22 @@ impl Serf {
             Purpose::Vote(vote) => self.on_vote_end(vote, cx),
         }
     }
+}
+
+/// Refuses expressions that not every member understands, and more than members look at.
+fn check_filters(filters: &[TagFilter]) -> Result<(), OpError> {
+    for (index, filter) in filters.iter().enumerate() {
+        let reason = match TagPattern::new(&filter.expr) {
+            Err(error) => error.to_string(),
+            Ok(_) if index >= TAG_FILTERS_MAX => {
+                format!("a query has at most {TAG_FILTERS_MAX} filters by tag")
+            }
+            Ok(_) => continue,
+        };
+        let (tag, expr) = (filter.tag.clone(), filter.expr.clone());
+        return Err(OpError::BadFilter { tag, expr, reason: reason.into() });
+    }
+    Ok(())
 }
 
 /// How long a query waits that does not say so, in nanoseconds.
