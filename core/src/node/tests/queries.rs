@@ -24,9 +24,8 @@ fn encrypted() -> Options {
 impl Wire {
     /// The queries that `node` delivered, in order.
     fn queries(&self, node: usize) -> Vec<QueryId> {
-        let query = |(to, event): &(usize, Event)| match event {
-            Event::Query(query) if *to == node => Some(query.id),
-            _ => None,
+        let query = |(to, event): &(usize, Event)| {
+            if let Event::Query(query) = event { (*to == node).then_some(query.id) } else { None }
         };
         self.events.iter().filter_map(query).collect()
     }
@@ -56,12 +55,12 @@ impl Wire {
     fn replies(&self) -> (Vec<&str>, Vec<(&str, &[u8])>) {
         let (mut acks, mut answers) = (Vec::new(), Vec::new());
         for (to, event) in &self.events {
-            match event {
-                Event::QueryAck { from, .. } if *to == 0 => acks.push(&**from),
-                Event::QueryResponse { from, payload, .. } if *to == 0 => {
-                    answers.push((&**from, &**payload));
-                }
-                _ => {}
+            if let Event::QueryAck { from, .. } = event {
+                assert_eq!(*to, 0, "nobody else asks");
+                acks.push(&**from);
+            } else if let Event::QueryResponse { from, payload, .. } = event {
+                assert_eq!(*to, 0, "nobody else asks");
+                answers.push((&**from, &**payload));
             }
         }
         acks.sort_unstable();
@@ -76,9 +75,12 @@ impl Wire {
     }
 
     fn shut_down(&self, node: usize) -> Option<ShutDownReason> {
-        self.events.iter().find_map(|(to, event)| match event {
-            Event::ShutDown(reason) if *to == node => Some(*reason),
-            _ => None,
+        self.events.iter().find_map(|(to, event)| {
+            if let Event::ShutDown(reason) = event {
+                (*to == node).then_some(*reason)
+            } else {
+                None
+            }
         })
     }
 
@@ -251,12 +253,10 @@ fn with_a_keyring_file_the_answer_waits_for_the_disk() {
     let answers: Vec<(usize, QueryId)> = wire
         .events
         .iter()
-        .filter_map(|(node, event)| match event {
-            Event::KeyringChanged { keyring, answers } => {
-                assert_eq!(keyring.keys(), [key(1), key(2)]);
-                Some((*node, answers.expect("it waits")))
-            }
-            _ => None,
+        .filter_map(|(node, event)| {
+            let Event::KeyringChanged { keyring, answers } = event else { return None };
+            assert_eq!(keyring.keys(), [key(1), key(2)]);
+            Some((*node, answers.expect("it waits")))
         })
         .collect();
     assert_eq!(answers.len(), 2);

@@ -161,11 +161,9 @@ fn query(ltime: u64, id: u32) -> QueryMessage<'static> {
 }
 
 fn sends(actions: &[Action]) -> Vec<(SocketAddr, bool, u8)> {
-    let send = |action: &Action| match action {
-        Action::Send(Send::User { to, member, message }) => {
-            Some((*to, member.is_some(), message[0]))
-        }
-        _ => None,
+    let send = |action: &Action| {
+        let Action::Send(Send::User { to, member, message }) = action else { return None };
+        Some((*to, member.is_some(), message[0]))
     };
     actions.iter().filter_map(send).collect()
 }
@@ -523,8 +521,20 @@ fn a_crowded_lamport_time_is_bounded() {
 }
 
 /// A query of somebody who keeps to no rule but the decoder's.
-fn hostile()
--> impl Strategy<Value = (u64, u32, Vec<u8>, u16, Vec<Vec<u8>>, u32, i64, usize, Vec<u8>)> {
+#[derive(Clone, Debug)]
+struct Hostile {
+    ltime: u64,
+    id: u32,
+    addr: Vec<u8>,
+    port: u16,
+    filters: Vec<Vec<u8>>,
+    flags: u32,
+    timeout: i64,
+    name: usize,
+    payload: Vec<u8>,
+}
+
+fn hostile() -> impl Strategy<Value = Hostile> {
     let bytes = |max| prop::collection::vec(any::<u8>(), 0..max);
     let addr = prop_oneof![Just(vec![10, 0, 0, 2]), bytes(18)];
     let tag = Just(b"\x01\x82\xa4Expr\xa2.*\xa3Tag\xa4role".to_vec());
@@ -535,6 +545,17 @@ fn hostile()
     let ltime = prop_oneof![0..600_u64, any::<u64>()];
     let timeout = prop_oneof![any::<i64>(), 0..2_000_000_000_i64];
     (ltime, any::<u32>(), addr, any::<u16>(), filters, 0..4_u32, timeout, 0..9_usize, payload)
+        .prop_map(|(ltime, id, addr, port, filters, flags, timeout, name, payload)| Hostile {
+            ltime,
+            id,
+            addr,
+            port,
+            filters,
+            flags,
+            timeout,
+            name,
+            payload,
+        })
 }
 
 const NAMES: [&str; 9] = [
@@ -584,7 +605,8 @@ proptest! {
         let keyring = if encrypted { Keyring::with_primary(key) } else { Keyring::default() };
         let mut world = World::new(Options { keyring, keyring_file, ..Options::lan() }, 4);
         let mut events = Vec::new();
-        for ((ltime, id, addr, port, filters, flags, timeout, name, payload), wait) in queries {
+        for (hostile, wait) in queries {
+            let Hostile { ltime, id, addr, port, filters, flags, timeout, name, payload } = hostile;
             let query = QueryMessage {
                 ltime,
                 id,
@@ -668,10 +690,7 @@ fn a_conflict_query_tells_how_the_name_is_known() {
         let payload = Some(name.as_bytes());
         let actions =
             world.receive(&QueryMessage { name: "_serf_conflict", payload, ..query(5, id) });
-        let message = actions.iter().find_map(|action| match action {
-            Action::Send(Send::User { message, .. }) => Some(message.clone()),
-            _ => None,
-        })?;
+        let [Action::Send(Send::User { message, .. })] = &actions[..] else { return None };
         let response = decode_query_response(&message[1..]).expect("our own");
         let payload = response.payload.expect("an answer").to_vec();
         let known = decode_conflict_response(&payload[1..]).expect("our own");
