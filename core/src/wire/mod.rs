@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`msgpack`] | the msgpack dialect (memberlist protocol, msgpack dialect) |
 //! | [`swim`] | one encoder and one decoder per memberlist message |
-//! | [`serf`] | user events and the push/pull user state of the Serf layer |
+//! | [`serf`] | one encoder and one decoder per Serf message |
+//! | [`tags`] | tags in a member's metadata |
 //! | [`coordinate`] | the coordinate in the payload of an ack |
 //! | [`lzw`], [`seal`] | compression and AES-GCM |
 //! | [`packet`] | the datagram pipeline: label, seal, checksum, compression, compound |
