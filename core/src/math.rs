@@ -16,6 +16,14 @@ pub fn retransmit_limit(mult: u32, n: usize) -> u32 {
     mult.saturating_mul(digits)
 }
 
+/// How long a query waits by default, in nanoseconds: `gossip_interval * mult * ceil(log10(n + 1))`.
+///
+/// `n` counts the members that SWIM has as alive, self and suspects included. Source: Serf, sending queries.
+#[must_use]
+pub fn query_timeout(gossip_interval: u64, mult: u32, n: usize) -> u64 {
+    gossip_interval.saturating_mul(retransmit_limit(mult, n).into())
+}
+
 /// Push/pull period in nanoseconds for `n` members: the base up to 32 members, then one base more per doubling.
 #[must_use]
 pub fn push_pull_interval(base: u64, n: usize) -> u64 {

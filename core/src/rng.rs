@@ -56,6 +56,12 @@ impl Rng {
         if interval == 0 { 0 } else { self.below(interval) + 1 }
     }
 
+    /// A uniform number in `-0.5..0.5`: a multiple of 2^-53.
+    pub fn centered(&mut self) -> f64 {
+        const STEP: f64 = 1.0 / 9_007_199_254_740_992.0;
+        (self.next_u64() >> 11) as f64 * STEP - 0.5
+    }
+
     /// Puts `items` into uniformly random order (Fisher-Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
@@ -101,6 +107,14 @@ mod tests {
         }
         assert_eq!(seen, [true; 3]);
         assert_eq!(rng.stagger(0), 0);
+    }
+
+    #[test]
+    fn centered_draws_fill_their_range() {
+        let mut rng = Rng::from_seed([5; 32]);
+        let draws: Vec<f64> = (0..1_000).map(|_| rng.centered()).collect();
+        assert!(draws.iter().all(|draw| (-0.5..0.5).contains(draw)));
+        assert!(draws.iter().any(|draw| *draw < -0.45) && draws.iter().any(|draw| *draw > 0.45));
     }
 
     #[test]

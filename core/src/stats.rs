@@ -48,7 +48,7 @@ pub enum DropReason {
     IntentsFull,
     /// Query older than the buffer or the minimum time.
     QueryTooOld,
-    /// Too many queries share one Lamport time, or too many wait to be answered.
+    /// Too many queries share one Lamport time, too many wait to be answered, or too many names replied to one.
     QueriesFull,
     /// Ack or answer to no query of ours, or after its end.
     UnknownQuery,

@@ -46,7 +46,7 @@ impl World<'_> {
             let tagged = query
                 .tags
                 .iter()
-                .all(|it| it.regex.is_match(tags.get(&it.tag).unwrap_or_default()));
+                .all(|it| it.regex.is_match(tags.get(&it.tag).unwrap_or_default().as_bytes()));
             matching.set(node, named && tagged);
         }
         matching

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod members;
+mod queries;
 mod serf;
 mod traces;
 

@@ -1,34 +1,46 @@
-//! Internal queries.
+//! Internal queries: those whose names start with `_serf_`, asked and answered by the nodes themselves.
+//!
+//! Source: Serf, internal queries; key manager. The application sees none of them, known or not.
 
-use crate::command::KeyOp;
-use crate::ids::{OpId, QueryId};
-use crate::pool::NodeId;
+mod conflict;
+mod keyring;
+mod keys;
+
+pub(super) use conflict::Vote;
+use keyring::KeyChange;
+use keys::KeyOps;
+pub(super) use keys::KeyTask;
+
 use crate::serf::Serf;
+use crate::serf::query::Asked;
 use crate::swim::{Swim, SwimCx};
 
-impl Serf {
-    /// Command: change or list the keys of every member.
-    pub(crate) fn keys(
-        &mut self,
-        op: OpId,
-        key_op: &KeyOp,
-        relay_factor: u8,
-        swim: &mut Swim,
-        cx: &mut SwimCx<'_>,
-    ) {
-    }
+/// State behind the own internal queries.
+#[derive(Debug, Default)]
+pub(crate) struct Internal {
+    key_ops: KeyOps,
+    /// A vote about the own name is under way.
+    voting: bool,
+}
 
-    /// Command: the keyring was stored, or could not be.
-    pub(crate) fn keyring_stored(
+impl Serf {
+    /// A query named `_serf_` and `name` passed its filters.
+    pub(super) fn internal_query(
         &mut self,
-        op: OpId,
-        query: QueryId,
-        error: Option<&str>,
+        asked: Asked,
+        name: &str,
+        payload: &[u8],
         swim: &Swim,
         cx: &mut SwimCx<'_>,
     ) {
+        match name {
+            "conflict" => conflict::answer(&asked, payload, swim, cx),
+            "install-key" => self.change_keyring(asked, KeyChange::Install, payload, swim, cx),
+            "use-key" => self.change_keyring(asked, KeyChange::Use, payload, swim, cx),
+            "remove-key" => self.change_keyring(asked, KeyChange::Remove, payload, swim, cx),
+            "list-keys" => self.list_keys(&asked, swim, cx),
+            // A ping wants its ack only, and unknown ones are nobody's.
+            _ => {}
+        }
     }
-
-    /// SWIM refused an alive message because `existing` holds the name at another address.
-    pub(crate) fn on_conflict(&mut self, existing: NodeId, swim: &mut Swim, cx: &mut SwimCx<'_>) {}
 }

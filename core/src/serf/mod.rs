@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod coalesce;
 pub(crate) mod coordinates;
 pub(crate) mod events;
+pub(crate) mod filter;
 pub(crate) mod intents;
 mod internal;
 mod leave;
@@ -33,6 +34,7 @@ use clock::LamportClock;
 use coordinates::Coordinates;
 use events::UserEvents;
 use intents::Intents;
+use internal::Internal;
 use leave::Waiting;
 use members::Departed;
 use outgoing::Outgoing;
@@ -60,6 +62,7 @@ pub(crate) struct Serf {
     pub(crate) outgoing: Outgoing,
     pub(crate) events: UserEvents,
     pub(crate) queries: Queries,
+    internal: Internal,
     /// The keys in use; they change at run time.
     pub(crate) keyring: Keyring,
     /// `None` when coordinates are switched off.
@@ -89,8 +92,9 @@ impl Serf {
             outgoing: Outgoing::default(),
             events,
             queries,
+            internal: Internal::default(),
             keyring: config.keyring.clone(),
-            coordinates: config.coordinates.then(Box::default),
+            coordinates: config.coordinates.then(|| Box::new(Coordinates::new())),
             pipeline: Pipeline::new(config, recorded),
             waiting: Waiting::default(),
             reconnect_phase: match config.timer_phase {
@@ -123,7 +127,7 @@ impl Serf {
             TimerKind::Broadcast(op) => self.on_broadcast_timer(op, swim, cx),
             TimerKind::Prune(id) => self.on_prune_timer(id, swim, cx),
             TimerKind::QueryEnd(query) => self.on_query_end(query, swim, cx),
-            TimerKind::QueryExpiry(query) => self.on_query_expiry(query, cx),
+            TimerKind::QueryExpiry(query) => self.on_query_expiry(query),
             TimerKind::ProbeWindow
             | TimerKind::ProbeTick
             | TimerKind::Gossip

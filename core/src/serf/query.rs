@@ -1,25 +1,52 @@
-//! Queries.
+//! Queries: questions to every member that passes the filters, and the way of the answers back.
+//!
+//! Source: Serf, queries. A query travels like a user event; acks and answers come back in datagrams of their own, to
+//! the address that the query names. Names that start with `_serf_` are answered by the node itself, see `internal`.
 
-use core::time::Duration;
+mod answer;
+mod ask;
+mod relay;
+mod ring;
 
-use bytes::Bytes;
+use std::collections::BTreeMap;
 
-use crate::command::QueryParams;
-use crate::ids::{OpId, QueryId};
-use crate::msg::serf::{QueryMessage, QueryResponse};
-use crate::serf::Serf;
+use answer::Open;
+pub(super) use answer::{Asked, Holder, response_fits, send_response};
+use ask::Own;
+pub(super) use ask::Purpose;
+use ring::{Place, Ring};
+
+use crate::ids::QueryId;
 use crate::serf::clock::LamportClock;
-use crate::swim::{Swim, SwimCx};
+use crate::stats::{DropReason, Stats, bump};
+
+/// Start of the names that the application never sees.
+pub(super) const INTERNAL_PREFIX: &str = "_serf_";
+/// Largest message of this layer that is taken in or passed on, in bytes: more fits no datagram.
+const MESSAGE_BYTES_MAX: usize = 65_000;
 
 /// Query state of one node.
 #[derive(Debug)]
 pub(crate) struct Queries {
     clock: LamportClock,
+    /// Queries before this time are not wanted (set by a snapshot).
+    ltime_min: u64,
+    ring: Ring,
+    /// Own queries under way, by Lamport time: no two own ones share one.
+    own: BTreeMap<u64, Own>,
+    /// Delivered queries whose deadline has not passed.
+    open: BTreeMap<QueryId, Open>,
 }
 
 impl Queries {
     pub(crate) fn new(slots: u32) -> Self {
-        Self { clock: LamportClock::default() }
+        Self {
+            clock: LamportClock::default(),
+            ltime_min: 0,
+            ring: Ring::new(slots),
+            own: BTreeMap::new(),
+            open: BTreeMap::new(),
+        }
     }
 
     /// The query clock: the time the next own query will carry.
@@ -27,63 +54,47 @@ impl Queries {
         self.clock.time()
     }
 
-    pub(crate) fn restore(&mut self, last: u64) -> u64 {
-        self.clock.restore(last)
-    }
-
     /// A peer's query clock showed `next`.
     pub(crate) fn witness_next(&mut self, next: u64) -> bool {
         self.clock.witness_next(next)
     }
+
+    /// Goes on from `last`, the last time used before a restart; older queries were delivered then. Returns what was
+    /// believed of it.
+    pub(crate) fn restore(&mut self, last: u64) -> u64 {
+        let last = self.clock.restore(last);
+        self.ltime_min = last + 1;
+        last
+    }
+
+    /// Looks at a query; true if it is new and wanted.
+    fn accept(&mut self, query: QueryId, stats: &mut Stats) -> bool {
+        // Witnessed before any other check: the clock moves even for queries that are refused.
+        if !self.clock.witness(query.ltime) {
+            stats.drop(DropReason::LamportTime);
+            return false;
+        }
+        let oldest = self.clock.time().saturating_sub(u64::from(self.ring.slots()));
+        if query.ltime < self.ltime_min || query.ltime < oldest {
+            stats.drop(DropReason::QueryTooOld);
+            return false;
+        }
+        match self.ring.insert(query) {
+            Place::New => {
+                bump(&mut stats.queries_accepted);
+                true
+            }
+            Place::Known => {
+                bump(&mut stats.query_duplicates);
+                false
+            }
+            Place::Full => {
+                stats.drop(DropReason::QueriesFull);
+                false
+            }
+        }
+    }
 }
 
-impl Serf {
-    /// Command: ask.
-    pub(crate) fn query(
-        &mut self,
-        op: OpId,
-        params: QueryParams,
-        swim: &mut Swim,
-        cx: &mut SwimCx<'_>,
-    ) {
-    }
-
-    /// Command: answer.
-    pub(crate) fn respond(
-        &mut self,
-        op: OpId,
-        query: QueryId,
-        payload: &[u8],
-        swim: &Swim,
-        cx: &mut SwimCx<'_>,
-    ) {
-    }
-
-    /// A query arrived; `message` is the whole message, Serf type byte included.
-    pub(crate) fn on_query_message(
-        &mut self,
-        query: &QueryMessage<'_>,
-        message: &[u8],
-        swim: &mut Swim,
-        cx: &mut SwimCx<'_>,
-    ) {
-    }
-
-    /// An ack or answer arrived.
-    pub(crate) fn on_response_message(
-        &mut self,
-        response: &QueryResponse<'_>,
-        swim: &Swim,
-        cx: &mut SwimCx<'_>,
-    ) {
-    }
-
-    /// A message to be passed on arrived; `body` is what follows the Serf type byte.
-    pub(crate) fn on_relay_message(&mut self, body: &[u8], swim: &Swim, cx: &mut SwimCx<'_>) {}
-
-    /// An own query ends.
-    pub(crate) fn on_query_end(&mut self, query: QueryId, swim: &mut Swim, cx: &mut SwimCx<'_>) {}
-
-    /// A delivered query can no longer be answered.
-    pub(crate) fn on_query_expiry(&mut self, query: QueryId, cx: &mut SwimCx<'_>) {}
-}
+#[cfg(test)]
+mod tests;

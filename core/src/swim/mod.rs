@@ -17,6 +17,7 @@ use core::net::SocketAddr;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::command::{OpError, Reply};
 use crate::config::{Config, Identity, TimerPhase};
@@ -314,6 +315,17 @@ impl Swim {
     /// Every Serf record, by id.
     pub(crate) fn records(&self) -> impl Iterator<Item = (NodeId, Record)> {
         self.table.records()
+    }
+
+    /// Up to `k` distinct random members whose records pass `filter`, out of those that SWIM still knows.
+    pub(crate) fn random_members(
+        &self,
+        k: usize,
+        rng: &mut Rng,
+        filter: impl Fn(NodeId, Record) -> bool,
+    ) -> SmallVec<[NodeId; 4]> {
+        self.table
+            .random(k, rng, |table, id| table.record(id).is_some_and(|record| filter(id, record)))
     }
 
     /// Serf records in every status, the own one included.

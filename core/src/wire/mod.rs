@@ -6,6 +6,7 @@
 //! | [`swim`] | one encoder and one decoder per memberlist message |
 //! | [`serf`] | one encoder and one decoder per Serf message |
 //! | [`tags`] | tags in a member's metadata |
+//! | [`coordinate`] | the coordinate in the payload of an ack |
 //! | [`lzw`], [`seal`] | compression and AES-GCM |
 //! | [`packet`] | the datagram pipeline: label, seal, checksum, compression, compound |
 //! | [`stream`] | framing of the one message a stream carries |

@@ -368,8 +368,8 @@ pub struct Query {
 pub struct TagMatch {
     /// Name of the tag.
     pub tag: String,
-    /// What its value must contain.
-    pub regex: regex::Regex,
+    /// What its value must contain. On bytes, so that classes such as `\d` are ASCII as in Go.
+    pub regex: regex::bytes::Regex,
 }
 
 /// What simulated applications answer to a query.

@@ -1,6 +1,6 @@
 //! Tags as scenarios write them: `{ role = "db" }` for what a node says about itself, `{ role = "^web" }` for filters.
 
-use regex::Regex;
+use regex::bytes::RegexBuilder;
 use uwasa_core::tags::Tags;
 use uwasa_core::wire;
 
@@ -34,7 +34,7 @@ pub(super) fn filter(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<V
     let pairs = texts(field, "a table of expressions such as { role = \"^web\" }", problems)?;
     let mut matches = Vec::new();
     for (tag, (value, expr)) in pairs {
-        match Regex::new(expr) {
+        match RegexBuilder::new(expr).unicode(false).build() {
             Ok(regex) => matches.push(TagMatch { tag: tag.into(), regex }),
             Err(_) => {
                 value.refuse(
