@@ -166,6 +166,11 @@ impl World<'_> {
     pub(crate) fn give(&mut self, op: u64) {
         let Some(operation) = self.operations.get_mut(&op) else { return };
         let (node, kind) = (operation.node, operation.kind);
+        if self.nodes[node as usize].is_none() {
+            // It shut itself down over the input before.
+            self.operations.remove(&op);
+            return;
+        }
         let Some(command) = operation.command.take() else { return };
         if let OperationKind::Event { event } = kind {
             self.oracle.events.sending(event);

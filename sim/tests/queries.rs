@@ -124,3 +124,33 @@ fn who_claims_a_name_loses_the_vote() {
         );
     }
 }
+
+#[test]
+fn what_the_asking_node_refuses_is_told() {
+    let scenario = read(
+        "nodes = 3\nduration = \"10s\"\n[[work]]\nat = \"5s\"\nquery = \"uptime\"\nfrom = \"host2\"\n\
+         tags = { role = \"a{1001}\" }\n\
+         [[expect]]\nquery = { name = \"uptime\", responses = 1.0 }\n",
+    );
+    let result = run(&scenario, 1, &mut |_| {});
+    assert!(!result.verdicts[0].held);
+    assert_eq!(result.verdicts[0].measured, "the asking node refused to send it");
+    assert!(result.notes[0].starts_with("at 5.000 s host2 refused: filter on tag \"role\""));
+}
+
+#[test]
+fn the_same_seed_asks_and_answers_the_same() {
+    let scenario = read(&format!(
+        "nodes = 8\nduration = \"60s\"\nstart = \"cold\"\nconfig = {{ encrypt = \"{OLD_KEY}\" }}\n\
+         [[node]]\nname = \"rogue\"\nclaims = \"host3\"\nat = \"15s\"\n\
+         [[work]]\nat = \"5s\"\nquery = \"uptime\"\nack = true\nrelay_factor = 3\n\
+         [[work]]\nat = \"8s\"\nkeys = \"install\"\nkey = \"{NEW_KEY}\"\n\
+         [[fault]]\nat = \"20s\"\nrestart = [\"*\"]\nevery = \"2s\"\nkeep_state = true\n\
+         [[fault]]\nat = \"45s\"\ncrash = [\"host5\"]\n\
+         [[fault]]\nat = \"50s\"\nrestart = [\"host5\"]\nkeep_state = true\n\
+         [[work]]\nat = \"52s\"\nforce_leave = \"host7\"\nprune = true\n"
+    ));
+    let hash = |seed| run(&scenario, seed, &mut |_| {}).trace_hash;
+    assert_eq!(hash(4), hash(4));
+    assert_ne!(hash(4), hash(5));
+}
