@@ -5,11 +5,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use uwasa_core::command::{OpError, Reply};
-use uwasa_core::event::Event;
+use uwasa_core::command::{KeyReport, OpError, QueryReport, Reply};
+use uwasa_core::event::{Event, MemberEvent, ShutDownReason};
 use uwasa_core::io::{Output, StreamAction, StreamId};
 use uwasa_core::pool::NodeId;
-use uwasa_core::trace::{Cause, EventPath, MemberState, ProbeOutcome, Trace};
+use uwasa_core::snapshot::Record;
+use uwasa_core::trace::{Cause, EventPath, MemberState, MemberStatus, ProbeOutcome, Trace};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::scenario::{Nanos, NodeIndex};
@@ -114,6 +115,24 @@ fn write_effect<'a>(fields: &mut Fields, effect: &'a Output<'_>) -> &'a [u8] {
             write_trace(fields, trace);
             &[]
         }
+        Output::Persist(record) => {
+            write_record(fields, record);
+            &[]
+        }
+    }
+}
+
+fn write_record(fields: &mut Fields, record: &Record) {
+    match record {
+        Record::Alive { name, addr } => {
+            fields.words([14, 0, hash(name)]);
+            fields.addr(*addr);
+        }
+        Record::NotAlive { name } => fields.words([14, 1, hash(name)]),
+        Record::Clock(time) => fields.words([14, 2, *time]),
+        Record::EventClock(time) => fields.words([14, 3, *time]),
+        Record::QueryClock(time) => fields.words([14, 4, *time]),
+        Record::Leave => fields.words([14, 5]),
     }
 }
 
@@ -140,38 +159,120 @@ fn write_stream<'a>(fields: &mut Fields, id: StreamId, action: &'a StreamAction<
 }
 
 fn write_event<'a>(fields: &mut Fields, event: &'a Event) -> &'a [u8] {
-    let (kind, node) = match event {
-        Event::MemberJoin(node) => (20, node),
-        Event::MemberLeave(node) => (21, node),
-        Event::MemberFailed(node) => (22, node),
-        Event::MemberUpdate(node) => (23, node),
+    match event {
+        Event::Members(event) => write_members(fields, event),
         Event::User(event) => {
-            let name = xxhash_rust::xxh3::xxh3_64(event.name.as_bytes());
-            fields.words([25, event.ltime, name, event.coalesce.into()]);
+            fields.words([25, event.ltime, hash(&event.name), event.coalesce.into()]);
             fields.word(event.payload.len() as u64);
             return &event.payload;
         }
-    };
-    fields.words([kind, node.0.into()]);
+        Event::Query(event) => {
+            fields.words([26, event.id.ltime, event.id.id.into(), hash(&event.name)]);
+            fields.words([hash(&event.source), event.deadline.as_nanos()]);
+            fields.word(event.payload.len() as u64);
+            return &event.payload;
+        }
+        Event::QueryAck { op, from } => fields.words([27, op.0, hash(from)]),
+        Event::QueryResponse { op, from, payload } => {
+            fields.words([28, op.0, hash(from), payload.len() as u64]);
+            return payload;
+        }
+        Event::KeyringChanged { keyring, answers } => {
+            let mut keys = Xxh3::new();
+            for key in keyring.keys() {
+                keys.update(&(key.as_bytes().len() as u64).to_le_bytes());
+                keys.update(key.as_bytes());
+            }
+            let (ltime, id) = answers.map_or((ABSENT, ABSENT), |it| (it.ltime, it.id.into()));
+            fields.words([29, keyring.keys().len() as u64, keys.digest(), ltime, id]);
+        }
+        Event::ShutDown(ShutDownReason::NameConflict { responses, matching }) => {
+            fields.words([31, (*responses).into(), (*matching).into()]);
+        }
+    }
     &[]
 }
 
-fn write_result(fields: &mut Fields, result: &Result<Reply, OpError>) {
-    match *result {
-        Ok(Reply::Joined { contacted }) => fields.words([0, contacted.into()]),
-        Ok(Reply::Left) => fields.word(1),
-        Ok(Reply::MetaSet) => fields.word(2),
-        Ok(Reply::EventSent { ltime }) => fields.words([3, ltime]),
-        Err(OpError::JoinFailed { tried }) => fields.words([4, tried.into()]),
-        Err(OpError::NoSeeds) => fields.word(5),
-        Err(OpError::NotAlive) => fields.word(6),
-        Err(OpError::LeaveInProgress) => fields.word(7),
-        Err(OpError::EventTooLarge { size, limit }) => {
-            fields.words([8, size as u64, limit as u64]);
-        }
-        Err(OpError::MetaTooLarge { size, limit }) => fields.words([9, size as u64, limit as u64]),
-        Err(OpError::LamportTimeExhausted) => fields.word(10),
+/// Kind and number of the members, then a hash of who they are.
+fn write_members(fields: &mut Fields, event: &MemberEvent) {
+    let mut members = Xxh3::new();
+    for member in &event.members {
+        members.update(&member.node.0.to_le_bytes());
+        members.update(&member.profile.0.to_le_bytes());
+        members.update(&[member.status as u8]);
     }
+    fields.words([20, event.kind as u64, event.members.len() as u64, members.digest()]);
+}
+
+fn write_result(fields: &mut Fields, result: &Result<Reply, OpError>) {
+    match result {
+        Ok(reply) => write_reply(fields, reply),
+        Err(error) => write_error(fields, error),
+    }
+}
+
+fn write_reply(fields: &mut Fields, reply: &Reply) {
+    match reply {
+        Reply::Joined { contacted } => fields.words([0, (*contacted).into()]),
+        Reply::Left => fields.word(1),
+        Reply::TagsSet => fields.word(2),
+        Reply::EventSent { ltime } => fields.words([3, *ltime]),
+        Reply::LeaveForced => fields.word(4),
+        Reply::QueryDone(QueryReport { id, acks, responses }) => {
+            fields.words([5, id.ltime, id.id.into(), (*acks).into(), (*responses).into()]);
+        }
+        Reply::Responded => fields.word(6),
+        Reply::Keys(report) => write_keys(fields, 7, report),
+        Reply::KeyringStored => fields.word(8),
+    }
+}
+
+fn write_error(fields: &mut Fields, error: &OpError) {
+    match error {
+        OpError::JoinFailed { tried } => fields.words([32, (*tried).into()]),
+        OpError::NoSeeds => fields.word(33),
+        OpError::NotAlive => fields.word(34),
+        OpError::LeaveInProgress => fields.word(35),
+        OpError::EventTooLarge { size, limit } => {
+            fields.words([36, *size as u64, *limit as u64]);
+        }
+        OpError::LamportTimeExhausted => fields.word(37),
+        OpError::TagsTooLarge { size, limit } => fields.words([38, *size as u64, *limit as u64]),
+        OpError::BroadcastTimeout => fields.word(39),
+        OpError::QueryTooLarge { size, limit } => fields.words([40, *size as u64, *limit as u64]),
+        OpError::QueryUnsupported { version } => fields.words([41, (*version).into()]),
+        OpError::BadFilter { tag, expr, reason } => {
+            fields.words([42, hash(tag), hash(expr), hash(reason)]);
+        }
+        OpError::QueriesFull { limit } => fields.words([43, *limit as u64]),
+        OpError::ResponseTooLarge { size, limit } => {
+            fields.words([44, *size as u64, *limit as u64]);
+        }
+        OpError::RelayTooLarge { size, limit } => fields.words([45, *size as u64, *limit as u64]),
+        OpError::AlreadyAnswered => fields.word(46),
+        OpError::QueryOver => fields.word(47),
+        OpError::KeysFailed(report) => write_keys(fields, 48, report),
+        OpError::ShutDown => fields.word(49),
+    }
+}
+
+/// Counts, then a hash of every table in its own order.
+fn write_keys(fields: &mut Fields, kind: u64, report: &KeyReport) {
+    let KeyReport { nodes, responses, errors, messages, keys, primary_keys } = report;
+    let mut tables = Xxh3::new();
+    for (name, message) in messages {
+        tables.update(&hash(name).to_le_bytes());
+        tables.update(&hash(message).to_le_bytes());
+    }
+    for table in [keys, primary_keys] {
+        tables.update(&(table.len() as u64).to_le_bytes());
+        for (key, count) in table {
+            tables.update(&hash(key).to_le_bytes());
+            tables.update(&u64::from(*count).to_le_bytes());
+        }
+    }
+    fields.words([kind, (*nodes).into(), (*responses).into(), (*errors).into()]);
+    fields.words([messages.len() as u64, tables.digest()]);
 }
 
 fn write_trace(fields: &mut Fields, trace: &Trace) {
@@ -188,14 +289,7 @@ fn write_trace(fields: &mut Fields, trace: &Trace) {
         }
         Trace::ProbeEnded { target, seq_no, outcome } => {
             fields.words([43, target.0.into(), seq_no.into()]);
-            match outcome {
-                ProbeOutcome::Direct { rtt } => fields.words([0, rtt]),
-                ProbeOutcome::Late => fields.word(1),
-                ProbeOutcome::Stream => fields.word(2),
-                ProbeOutcome::Failed { nacks_expected, nacks_received } => {
-                    fields.words([3, nacks_expected.into(), nacks_received.into()]);
-                }
-            }
+            write_outcome(fields, outcome);
         }
         Trace::Suspicion { subject, confirmations, confirmations_max, deadline } => {
             fields.words([44, subject.0.into(), confirmations.into(), confirmations_max.into()]);
@@ -209,20 +303,79 @@ fn write_trace(fields: &mut Fields, trace: &Trace) {
         Trace::PushPullEnded { initiator, join, merged } => {
             fields.words([48, initiator.into(), join.into(), merged.into()]);
         }
-        Trace::EventAccepted { ltime, path } => {
-            let path = match path {
-                EventPath::Local => 0,
-                EventPath::Gossip => 1,
-                EventPath::PushPull => 2,
-            };
-            fields.words([49, ltime, path]);
+        Trace::EventAccepted { ltime, path } => fields.words([49, ltime, path_number(path)]),
+        Trace::Status { .. }
+        | Trace::Member { .. }
+        | Trace::IntentAccepted { .. }
+        | Trace::IntentRefuted { .. }
+        | Trace::QueryAccepted { .. }
+        | Trace::QueryAnswered { .. }
+        | Trace::QueryReplied { .. }
+        | Trace::QueryEnded { .. }
+        | Trace::Relayed
+        | Trace::KeyringChanged { .. }
+        | Trace::ConflictVote { .. }
+        | Trace::Flapped { .. }
+        | Trace::QueueDeep { .. } => write_serf_trace(fields, trace),
+    }
+}
+
+/// The traces of the Serf layer; those of SWIM are written by [`write_trace`].
+fn write_serf_trace(fields: &mut Fields, trace: &Trace) {
+    match *trace {
+        Trace::Status { subject, from, to, ltime } => {
+            fields.words([60, subject.0.into(), status(from), status(to), ltime]);
+        }
+        Trace::Member { kind, subject } => fields.words([61, kind as u64, subject.0.into()]),
+        Trace::IntentAccepted { subject, kind, ltime, path } => {
+            fields.words([62, some_node(subject), kind as u64, ltime, path_number(path)]);
+        }
+        Trace::IntentRefuted { ltime } => fields.words([63, ltime]),
+        Trace::QueryAccepted { query, matched, path } => {
+            fields.words([64, query.ltime, query.id.into(), matched.into(), path_number(path)]);
+        }
+        Trace::QueryAnswered { query } => fields.words([65, query.ltime, query.id.into()]),
+        Trace::QueryReplied { query, from, ack, duplicate } => {
+            fields.words([66, query.ltime, query.id.into(), some_node(from)]);
+            fields.words([ack.into(), duplicate.into()]);
+        }
+        Trace::QueryEnded { query, acks, responses } => {
+            fields.words([67, query.ltime, query.id.into(), acks.into(), responses.into()]);
+        }
+        Trace::Relayed => fields.word(68),
+        Trace::KeyringChanged { keys } => fields.words([69, keys.into()]),
+        Trace::ConflictVote { responses, matching, stays } => {
+            fields.words([70, responses.into(), matching.into(), stays.into()]);
+        }
+        Trace::Flapped { subject } => fields.words([71, subject.0.into()]),
+        Trace::QueueDeep { queue, depth } => fields.words([72, queue as u64, depth.into()]),
+        Trace::Edge { .. }
+        | Trace::ProbeStarted { .. }
+        | Trace::ProbeIndirect { .. }
+        | Trace::ProbeEnded { .. }
+        | Trace::Suspicion { .. }
+        | Trace::Refuted { .. }
+        | Trace::Health { .. }
+        | Trace::Conflict { .. }
+        | Trace::PushPullEnded { .. }
+        | Trace::EventAccepted { .. } => write_trace(fields, trace),
+    }
+}
+
+fn write_outcome(fields: &mut Fields, outcome: ProbeOutcome) {
+    match outcome {
+        ProbeOutcome::Direct { rtt } => fields.words([0, rtt]),
+        ProbeOutcome::Late => fields.word(1),
+        ProbeOutcome::Stream => fields.word(2),
+        ProbeOutcome::Failed { nacks_expected, nacks_received } => {
+            fields.words([3, nacks_expected.into(), nacks_received.into()]);
         }
     }
 }
 
 fn write_cause(fields: &mut Fields, cause: Cause) {
     match cause {
-        Cause::Gossip { from } => fields.words([0, from.map_or(ABSENT, |NodeId(id)| id.into())]),
+        Cause::Gossip { from } => fields.words([0, some_node(from)]),
         Cause::PushPull => fields.word(1),
         Cause::Probe { seq_no } => fields.words([2, seq_no.into()]),
         Cause::SuspicionTimer => fields.word(3),
@@ -235,11 +388,36 @@ fn state(state: Option<MemberState>) -> u64 {
     state.map_or(ABSENT, |state| state as u64)
 }
 
+fn status(status: Option<MemberStatus>) -> u64 {
+    status.map_or(ABSENT, |status| status as u64)
+}
+
+fn some_node(node: Option<NodeId>) -> u64 {
+    node.map_or(ABSENT, |NodeId(id)| id.into())
+}
+
+const fn path_number(path: EventPath) -> u64 {
+    match path {
+        EventPath::Local => 0,
+        EventPath::Gossip => 1,
+        EventPath::PushPull => 2,
+    }
+}
+
+/// A text of any length as one word.
+fn hash(text: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+}
+
 #[cfg(test)]
 mod tests {
+    use uwasa_core::event::{EventMember, MemberEventKind};
+    use uwasa_core::keyring::{Key, Keyring};
+    use uwasa_core::pool::ProfileId;
+
     use super::*;
 
-    fn hash(now: Nanos, node: NodeIndex, effect: &Output<'_>) -> u64 {
+    fn digest(now: Nanos, node: NodeIndex, effect: &Output<'_>) -> u64 {
         let mut digest = Digest::new();
         digest.add(now, node, effect);
         digest.value()
@@ -248,11 +426,11 @@ mod tests {
     #[test]
     fn time_node_kind_and_content_all_count() {
         let effect = Output::Trace(Trace::Health { score: 1 });
-        let base = hash(1, 2, &effect);
-        assert_eq!(base, hash(1, 2, &Output::Trace(Trace::Health { score: 1 })));
-        assert_ne!(base, hash(2, 2, &effect));
-        assert_ne!(base, hash(1, 3, &effect));
-        assert_ne!(base, hash(1, 2, &Output::Trace(Trace::Health { score: 2 })));
+        let base = digest(1, 2, &effect);
+        assert_eq!(base, digest(1, 2, &Output::Trace(Trace::Health { score: 1 })));
+        assert_ne!(base, digest(2, 2, &effect));
+        assert_ne!(base, digest(1, 3, &effect));
+        assert_ne!(base, digest(1, 2, &Output::Trace(Trace::Health { score: 2 })));
     }
 
     #[test]
@@ -264,8 +442,59 @@ mod tests {
             incarnation: 1,
             cause: Cause::Gossip { from: None },
         };
-        hash(0, 0, &Output::Trace(edge));
+        digest(0, 0, &Output::Trace(edge));
         let to = "[fd00::1]:1".parse().expect("an address");
-        hash(0, 0, &Output::Datagram { to, bytes: b"x" });
+        digest(0, 0, &Output::Datagram { to, bytes: b"x" });
+    }
+
+    /// Effects that differ in one place only, in everything the Serf layer tells.
+    #[test]
+    fn every_field_of_the_serf_layer_counts() {
+        let event = |event: Event| digest(0, 0, &Output::Event(event));
+        let done = |result: Result<Reply, OpError>| {
+            digest(0, 0, &Output::Done { op: uwasa_core::io::OpId(1), result })
+        };
+        let member = |kind, node, status| {
+            let member = EventMember { node: NodeId(node), profile: ProfileId(0), status };
+            event(Event::Members(MemberEvent { kind, members: [member].into_iter().collect() }))
+        };
+        let report = |message: &str, primary: u32| {
+            let mut report = KeyReport { nodes: 3, ..KeyReport::default() };
+            report.messages.insert("host1".into(), message.into());
+            report.primary_keys.insert("".into(), primary);
+            Box::new(report)
+        };
+        let ring = |byte| {
+            let key = Key::new(&[byte; 16]).expect("16 bytes are a key");
+            event(Event::KeyringChanged { keyring: Keyring::with_primary(key), answers: None })
+        };
+        let reason = |matching| ShutDownReason::NameConflict { responses: 3, matching };
+        let mut hashes = vec![
+            member(MemberEventKind::Join, 1, MemberStatus::Alive),
+            member(MemberEventKind::Update, 1, MemberStatus::Alive),
+            member(MemberEventKind::Join, 2, MemberStatus::Alive),
+            member(MemberEventKind::Join, 1, MemberStatus::Leaving),
+            event(Event::ShutDown(reason(1))),
+            event(Event::ShutDown(reason(2))),
+            ring(1),
+            ring(2),
+            done(Ok(Reply::Keys(report("", 1)))),
+            done(Ok(Reply::Keys(report("x", 1)))),
+            done(Ok(Reply::Keys(report("x", 2)))),
+            done(Err(OpError::KeysFailed(report("x", 2)))),
+            done(Ok(Reply::Left)),
+            done(Err(OpError::NotAlive)),
+            digest(0, 0, &Output::Trace(Trace::IntentRefuted { ltime: 1 })),
+            digest(0, 0, &Output::Trace(Trace::IntentRefuted { ltime: 2 })),
+            digest(0, 0, &Output::Trace(Trace::Relayed)),
+            digest(0, 0, &Output::Persist(Record::Clock(1))),
+            digest(0, 0, &Output::Persist(Record::EventClock(1))),
+            digest(0, 0, &Output::Persist(Record::NotAlive { name: "a".into() })),
+            digest(0, 0, &Output::Persist(Record::NotAlive { name: "b".into() })),
+        ];
+        let all = hashes.len();
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), all);
     }
 }

@@ -45,6 +45,7 @@ impl EchoWorld {
                 Happening::Stream { .. }
                 | Happening::Boot(_)
                 | Happening::Join { .. }
+                | Happening::Lonely { .. }
                 | Happening::Exit { .. }
                 | Happening::Fault(_)
                 | Happening::FaultEnd(_)

@@ -1,13 +1,15 @@
 //! Expectations of a scenario, judged when the clock passes them.
 
+mod serf;
+
 use std::collections::BTreeSet;
 
 use uwasa_core::node::Node;
-use uwasa_core::pool::NodeId;
+use uwasa_core::pool::{NodeId, Pool};
 use uwasa_core::trace::MemberState;
 
 use crate::metrics::Verdict;
-use crate::oracle::{Gone, NodeSet, Oracle, Reach, Sent};
+use crate::oracle::{Asked, Gone, NodeSet, Oracle, Reach, Sent};
 use crate::outcome::{PPM, state_word};
 use crate::scenario::{ExpectKind, Nanos, NodeIndex, Scenario};
 
@@ -27,11 +29,19 @@ pub struct Scene<'a> {
     pub oracle: &'a Oracle,
     /// The nodes; `None`: not running.
     pub nodes: &'a [Option<Node>],
+    /// Names and profiles.
+    pub pool: &'a Pool,
 }
 
 impl Scene<'_> {
     fn name(&self, node: NodeIndex) -> &str {
         &self.scenario.nodes[node as usize].name
+    }
+
+    /// Live members, in order.
+    fn live(&self) -> impl Iterator<Item = NodeIndex> {
+        let live = self.oracle.matrix().live();
+        (0..self.scenario.members_len()).filter(|&node| live.contains(node))
     }
 
     fn state(&self, observer: NodeIndex, subject: NodeIndex) -> Option<MemberState> {
@@ -80,10 +90,17 @@ impl Checks {
         };
         for (expect, spec) in scenario.expects.iter().enumerate() {
             let at = match spec.kind {
-                ExpectKind::ConvergedBy { by } | ExpectKind::JoinedThenFailed { by, .. } => by,
+                ExpectKind::ConvergedBy { by }
+                | ExpectKind::JoinedThenFailed { by, .. }
+                | ExpectKind::Keys { by, .. }
+                | ExpectKind::Tags { by, .. }
+                | ExpectKind::Status { by, .. }
+                | ExpectKind::ShutDown { by, .. } => by,
                 ExpectKind::StateAt { at, .. } => at,
-                ExpectKind::NoFalseFailures => scenario.duration,
-                ExpectKind::EventCoverage { .. } | ExpectKind::Detected { .. } => continue,
+                ExpectKind::NoFalseFailures | ExpectKind::Up { .. } => scenario.duration,
+                ExpectKind::EventCoverage { .. }
+                | ExpectKind::Query { .. }
+                | ExpectKind::Detected { .. } => continue,
             };
             this.add(Due { at, expect, item: 0 });
         }
@@ -112,6 +129,29 @@ impl Checks {
         }
     }
 
+    /// Query number `item` was sent.
+    pub fn query_sent(&mut self, scenario: &Scenario, item: usize, asked: &Asked) {
+        for (expect, spec) in scenario.expects.iter().enumerate() {
+            if let ExpectKind::Query { query, within: Some(within), .. } = &spec.kind
+                && *query == asked.name
+            {
+                self.add(Due { at: asked.sent_at.saturating_add(*within), expect, item });
+            }
+        }
+    }
+
+    /// Query number `item` is over: what is expected of it by then is judged.
+    pub fn query_ended(&mut self, scenario: &Scenario, item: usize, asked: &Asked) {
+        let Some(at) = asked.ended_at else { return };
+        for (expect, spec) in scenario.expects.iter().enumerate() {
+            if let ExpectKind::Query { query, within: None, .. } = &spec.kind
+                && *query == asked.name
+            {
+                self.add(Due { at, expect, item });
+            }
+        }
+    }
+
     /// Departure number `item` began.
     pub fn departed(&mut self, scenario: &Scenario, item: usize, gone: &Gone) {
         for (expect, spec) in scenario.expects.iter().enumerate() {
@@ -129,7 +169,7 @@ impl Checks {
         while let Some(due) = self.dues.first().copied().filter(|due| due.at <= until) {
             self.dues.remove(&due);
             let verdict = judge(due, scene);
-            match reach_of(due.expect, due.item, scene) {
+            match reaches_of(due.expect, due.item, scene).first() {
                 Some((reach, _)) if !verdict.held => {
                     let counted = reach.steady().clone();
                     self.missed.push(Missed { expect: due.expect, item: due.item, counted });
@@ -150,39 +190,53 @@ impl Checks {
     pub fn finish(mut self, scene: Scene<'_>) -> Vec<Verdict> {
         self.judge_until(Nanos::MAX, scene);
         for Missed { expect, item, counted } in &self.missed {
-            let at = reach_of(*expect, *item, scene)
-                .and_then(|(reach, ppm)| reach.time_of(counted, needed(counted.len(), ppm)));
-            self.times[*expect].push(at);
+            let times = reaches_of(*expect, *item, scene)
+                .into_iter()
+                .map(|(reach, ppm)| reach.time_of(counted, needed(counted.len(), ppm)));
+            self.times[*expect].push(slowest(times));
         }
-        let slowest = |times: Vec<Option<Nanos>>| {
-            times.into_iter().collect::<Option<Vec<_>>>()?.into_iter().max()
-        };
         let expects = scene.scenario.expects.iter();
         self.verdicts
             .into_iter()
             .zip(self.times)
             .zip(expects)
             .map(|((verdict, times), expect)| match verdict {
-                Some(verdict) => Verdict { at: slowest(times), ..verdict },
+                Some(verdict) => Verdict { at: slowest(times.into_iter()), ..verdict },
                 None => unexercised(&expect.kind, scene),
             })
             .collect()
     }
 }
 
-/// What event or departure `item` has come to, and the share of nodes that expectation number `expect` asks for.
-fn reach_of(expect: usize, item: usize, scene: Scene<'_>) -> Option<(&Reach, u32)> {
+/// The last of the times; `None` if one of them never came, or there is none.
+fn slowest(times: impl Iterator<Item = Option<Nanos>>) -> Option<Nanos> {
+    times.collect::<Option<Vec<_>>>()?.into_iter().max()
+}
+
+/// What event, query or departure `item` has come to, and the share of nodes that expectation number `expect` asks for.
+/// A query may be expected to be acked and answered; both are about the same nodes.
+fn reaches_of(expect: usize, item: usize, scene: Scene<'_>) -> Vec<(&Reach, u32)> {
     match scene.scenario.expects[expect].kind {
         ExpectKind::EventCoverage { coverage_ppm, .. } => {
-            Some((&scene.oracle.events.sent()[item].reach, coverage_ppm))
+            vec![(&scene.oracle.events.sent()[item].reach, coverage_ppm)]
+        }
+        ExpectKind::Query { acks_ppm, responses_ppm, .. } => {
+            let asked = &scene.oracle.queries.asked()[item];
+            let acks = acks_ppm.map(|ppm| (&asked.acks, ppm));
+            acks.into_iter().chain(responses_ppm.map(|ppm| (&asked.responses, ppm))).collect()
         }
         ExpectKind::Detected { coverage_ppm, .. } => {
-            Some((&scene.oracle.gone()[item].noticed, coverage_ppm))
+            vec![(&scene.oracle.gone()[item].noticed, coverage_ppm)]
         }
         ExpectKind::NoFalseFailures
         | ExpectKind::ConvergedBy { .. }
         | ExpectKind::StateAt { .. }
-        | ExpectKind::JoinedThenFailed { .. } => None,
+        | ExpectKind::JoinedThenFailed { .. }
+        | ExpectKind::Keys { .. }
+        | ExpectKind::Tags { .. }
+        | ExpectKind::Status { .. }
+        | ExpectKind::ShutDown { .. }
+        | ExpectKind::Up { .. } => Vec::new(),
     }
 }
 
@@ -193,30 +247,51 @@ fn unexercised(kind: &ExpectKind, scene: Scene<'_>) -> Verdict {
             let what = if *state == MemberState::Left { "left" } else { "crashed" };
             format!("{} never {what}", scene.name(*node))
         }
+        ExpectKind::Query { query, .. } => serf::unexercised_query(query, scene),
         ExpectKind::NoFalseFailures
         | ExpectKind::ConvergedBy { .. }
         | ExpectKind::StateAt { .. }
-        | ExpectKind::JoinedThenFailed { .. } => "the run ended before it was due".into(),
+        | ExpectKind::JoinedThenFailed { .. }
+        | ExpectKind::Keys { .. }
+        | ExpectKind::Tags { .. }
+        | ExpectKind::Status { .. }
+        | ExpectKind::ShutDown { .. }
+        | ExpectKind::Up { .. } => "the run ended before it was due".into(),
     };
     Verdict { held: false, measured, at: None }
 }
 
 fn judge(due: Due, scene: Scene<'_>) -> Verdict {
-    match scene.scenario.expects[due.expect].kind {
-        ExpectKind::EventCoverage { coverage_ppm, within, .. } => {
+    match &scene.scenario.expects[due.expect].kind {
+        &ExpectKind::EventCoverage { coverage_ppm, within, .. } => {
             judge_coverage(&scene.oracle.events.sent()[due.item], coverage_ppm, within)
         }
-        ExpectKind::Detected { coverage_ppm, within, .. } => {
+        &ExpectKind::Detected { coverage_ppm, within, .. } => {
             judge_detection(&scene.oracle.gone()[due.item], coverage_ppm, within, scene)
         }
         ExpectKind::NoFalseFailures => judge_false_failures(scene),
-        ExpectKind::ConvergedBy { by } => judge_convergence(by, scene),
-        ExpectKind::StateAt { observer, subject, state, at } => {
+        &ExpectKind::ConvergedBy { by } => judge_convergence(by, scene),
+        &ExpectKind::StateAt { observer, subject, state, at } => {
             judge_state(at, observer, subject, state, scene)
         }
-        ExpectKind::JoinedThenFailed { observer, subject, by } => {
+        &ExpectKind::JoinedThenFailed { observer, subject, by } => {
             judge_accident(observer, subject, by, scene)
         }
+        &ExpectKind::Query { acks_ppm, responses_ppm, .. } => serf::judge_query(
+            &scene.oracle.queries.asked()[due.item],
+            acks_ppm,
+            responses_ppm,
+            due.at,
+        ),
+        ExpectKind::Keys { count, primary, by } => {
+            serf::judge_keys(*count, primary.as_deref(), *by, scene)
+        }
+        ExpectKind::Tags { nodes, tags, by } => serf::judge_tags(nodes, tags, *by, scene),
+        &ExpectKind::Status { subject, status, by } => {
+            serf::judge_status(subject, status, by, scene)
+        }
+        &ExpectKind::ShutDown { node, by } => serf::judge_shut_down(node, by, scene),
+        ExpectKind::Up { nodes } => serf::judge_up(nodes, scene),
     }
 }
 
@@ -298,11 +373,9 @@ fn judge_state(
     wanted: Option<MemberState>,
     scene: Scene<'_>,
 ) -> Verdict {
-    let count = u32::try_from(scene.nodes.len()).unwrap_or(u32::MAX);
-    let live = scene.oracle.matrix().live();
     let observers: Vec<_> = match observer {
         Some(observer) => vec![observer],
-        None => (0..count).filter(|&node| node != subject && live.contains(node)).collect(),
+        None => scene.live().filter(|&node| node != subject).collect(),
     };
     let running = |observer: &&NodeIndex| scene.nodes[**observer as usize].is_some();
     let agree = |observer: &&NodeIndex| scene.state(**observer, subject) == wanted;

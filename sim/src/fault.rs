@@ -15,7 +15,7 @@ impl World<'_> {
         self.oracle.disturbed(self.fabric.now);
         match &fault.kind {
             FaultKind::Crash { nodes } => nodes.iter().for_each(|&node| self.crash(node)),
-            FaultKind::Restart { nodes, keep_state } => {
+            FaultKind::Restart { nodes, keep_state, .. } => {
                 nodes.iter().for_each(|&node| self.restart(node, *keep_state));
             }
             FaultKind::Pause { nodes } => {
@@ -46,8 +46,10 @@ impl World<'_> {
     fn crash(&mut self, node: NodeIndex) {
         if self.fabric.presence(node).is_up() {
             self.depart(node, MemberState::Dead);
-            self.remember(node);
             self.streams.crash(node);
+        }
+        if let Some(disk) = &mut self.hosts[node as usize].disk {
+            disk.lose_power(&mut self.fault_rng);
         }
         self.fabric.cut_line(node);
         self.end_node(node, Power::Off);
@@ -56,38 +58,17 @@ impl World<'_> {
     /// The process starts again; if it still runs, it is killed first.
     fn restart(&mut self, node: NodeIndex, keep_state: bool) {
         if self.fabric.presence(node).is_up() {
-            self.remember(node);
             self.streams.stop(node, &mut self.fabric);
             self.oracle.replaced(self.fabric.now, node);
             self.end_node(node, Power::Down);
         }
-        self.start_node(node);
-        if keep_state {
-            let mut remembered = std::mem::take(&mut self.hosts[node as usize].remembered);
-            self.fault_rng.shuffle(&mut remembered);
-            self.hosts[node as usize].remembered = remembered;
-            let life = self.fabric.presence(node).life;
-            self.on_join(node, life);
-        } else {
-            self.hosts[node as usize].remembered.clear();
-            self.plan_join(node);
+        if let Some(disk) = &mut self.hosts[node as usize].disk {
+            disk.kill();
+            if !keep_state {
+                disk.erase();
+            }
         }
-    }
-
-    /// Keeps the addresses of the members a node knows as alive, as a snapshot on its disk would. A node that is
-    /// leaving forgets them.
-    fn remember(&mut self, node: NodeIndex) {
-        let Some(state) = &self.nodes[node as usize] else { return };
-        let me = state.id();
-        let own = state.member_state(me);
-        let members = state.members(&self.pool);
-        let remembered = if own == Some(MemberState::Alive) {
-            let alive = members.filter(|member| member.id != me && is_alive(member.state));
-            alive.map(|member| member.profile.socket_addr()).collect()
-        } else {
-            Vec::new()
-        };
-        self.hosts[node as usize].remembered = remembered;
+        self.bring_up(node);
     }
 
     fn pause(&mut self, node: NodeIndex, until: Nanos) {
@@ -128,8 +109,4 @@ impl World<'_> {
             self.on_exit(node, life);
         }
     }
-}
-
-const fn is_alive(state: MemberState) -> bool {
-    matches!(state, MemberState::Alive | MemberState::Suspect)
 }

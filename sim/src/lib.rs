@@ -3,13 +3,17 @@
 pub mod analytic;
 pub mod cli;
 pub mod digest;
+pub mod disk;
 pub mod echo;
 pub mod expect;
 mod fault;
 pub mod metrics;
 pub mod net;
+mod notes;
 pub mod oracle;
 pub mod outcome;
+mod process;
+mod query;
 pub mod queue;
 pub mod report;
 pub mod runner;

@@ -71,6 +71,144 @@ pub struct Totals {
     pub dropped_input: u64,
     /// User events delivered to applications.
     pub events_delivered: u64,
+    /// Queries of the workload that were sent.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub queries: u64,
+    /// Acks that came back, those to the protocol's own queries included.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub query_acks: u64,
+    /// Answers that came back, those to the protocol's own queries included.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub query_responses: u64,
+    /// Acks and answers that came again.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub query_duplicates: u64,
+    /// Messages passed on for others.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub relayed: u64,
+    /// Join and leave intents accepted.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub intents_accepted: u64,
+    /// Leaves that their subject refuted.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub intents_refuted: u64,
+    /// Member records erased.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub member_reaps: u64,
+    /// Failed members that came back soon.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub flaps: u64,
+    /// Changes of keyrings.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub key_changes: u64,
+    /// Processes started from a snapshot.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub snapshot_restarts: u64,
+    /// Votes about names.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub conflict_votes: u64,
+}
+
+impl Totals {
+    /// Adds the counters of another run. They saturate.
+    pub fn add(&mut self, other: &Self) {
+        let mut other = other.clone();
+        for (into, from) in self.all_mut().into_iter().zip(other.all_mut()) {
+            *into = into.saturating_add(*from);
+        }
+    }
+
+    /// Every counter. Destructured, so that a new one cannot be forgotten here.
+    fn all_mut(&mut self) -> [&mut u64; 30] {
+        let Self {
+            engine_events,
+            datagrams_sent,
+            datagrams_delivered,
+            datagrams_lost,
+            datagrams_unreachable,
+            datagrams_overflowed,
+            datagrams_duplicated,
+            datagram_bytes,
+            stream_bytes,
+            streams,
+            probes,
+            probes_indirect,
+            probes_failed,
+            suspicions,
+            refutations,
+            push_pulls,
+            dropped_input,
+            events_delivered,
+            queries,
+            query_acks,
+            query_responses,
+            query_duplicates,
+            relayed,
+            intents_accepted,
+            intents_refuted,
+            member_reaps,
+            flaps,
+            key_changes,
+            snapshot_restarts,
+            conflict_votes,
+        } = self;
+        [
+            engine_events,
+            datagrams_sent,
+            datagrams_delivered,
+            datagrams_lost,
+            datagrams_unreachable,
+            datagrams_overflowed,
+            datagrams_duplicated,
+            datagram_bytes,
+            stream_bytes,
+            streams,
+            probes,
+            probes_indirect,
+            probes_failed,
+            suspicions,
+            refutations,
+            push_pulls,
+            dropped_input,
+            events_delivered,
+            queries,
+            query_acks,
+            query_responses,
+            query_duplicates,
+            relayed,
+            intents_accepted,
+            intents_refuted,
+            member_reaps,
+            flaps,
+            key_changes,
+            snapshot_restarts,
+            conflict_votes,
+        ]
+    }
+
+    /// What the Serf layer counts, in words; a run that does without a feature has zeros there.
+    #[must_use]
+    pub const fn serf(&self) -> [(&'static str, u64); 12] {
+        [
+            ("Queries sent", self.queries),
+            ("Acks to queries", self.query_acks),
+            ("Answers to queries", self.query_responses),
+            ("Acks and answers that came again", self.query_duplicates),
+            ("Messages passed on for others", self.relayed),
+            ("Join and leave intents accepted", self.intents_accepted),
+            ("Leaves refuted", self.intents_refuted),
+            ("Member records erased", self.member_reaps),
+            ("Failed members that came back soon", self.flaps),
+            ("Changes of keyrings", self.key_changes),
+            ("Processes started from a snapshot", self.snapshot_restarts),
+            ("Votes about names", self.conflict_votes),
+        ]
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// How one user event spread.
@@ -139,8 +277,8 @@ pub struct Verdict {
     pub held: bool,
     /// What was measured, in words with units: `97 of 97 nodes after 0.612 s`.
     pub measured: String,
-    /// When the needed share was reached: after sending (`event_coverage`), after the crash or leave (`detected`), after
-    /// the start of the run (all others). `None`: never, or there is no such moment. Of several events or departures,
+    /// When the needed share was reached: after sending (`event_coverage`, `query`), after the crash or leave
+    /// (`detected`), after the start of the run (all others). `None`: never, or there is no such moment. Of several events or departures,
     /// that of the slowest.
     #[serde(rename = "at_s", serialize_with = "in_seconds")]
     pub at: Option<Nanos>,

@@ -43,6 +43,13 @@ pub enum Happening {
         /// The life that asked; a later life ignores it.
         life: u32,
     },
+    /// A node that was to rejoin by itself is looked after.
+    Lonely {
+        /// Who.
+        node: NodeIndex,
+        /// The life that was to rejoin.
+        life: u32,
+    },
     /// A node that left ends its process.
     Exit {
         /// Who.

@@ -4,11 +4,13 @@
 
 mod events;
 mod matrix;
+mod queries;
 mod reach;
 mod series;
 
 pub use events::{Events, Sent};
 pub use matrix::{Matrix, NodeSet};
+pub use queries::{Asked, Queries};
 pub use reach::Reach;
 pub use series::{ByteSeries, Curve};
 
@@ -60,8 +62,12 @@ pub struct Oracle {
     false_failures: Vec<(Nanos, NodeIndex, NodeIndex)>,
     /// Per watched subject, what each observer saw.
     sightings: Vec<Option<Box<[Sighting]>>>,
+    /// Nodes that have shut themselves down, and when.
+    shut_downs: Vec<(Nanos, NodeIndex)>,
     /// User events.
     pub events: Events,
+    /// Queries.
+    pub queries: Queries,
     /// Bytes sent over time.
     pub bytes: ByteSeries,
     /// The convergence curve.
@@ -69,11 +75,11 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// Nobody lives yet; `boots` nodes will be started by the start plan.
+    /// Nobody lives yet; `boots` members will be started by the start plan.
     #[must_use]
     pub fn new(scenario: &Scenario, boots: usize) -> Self {
-        let count = scenario.nodes.len();
-        let nodes = u32::try_from(count).expect("fewer than 2^32 nodes");
+        let nodes = scenario.members_len();
+        let count = nodes as usize;
         let mut this = Self {
             matrix: Matrix::new(nodes),
             changed: false,
@@ -85,7 +91,9 @@ impl Oracle {
             true_deaths: vec![Vec::new(); count],
             false_failures: Vec::new(),
             sightings: vec![None; count],
+            shut_downs: Vec::new(),
             events: Events::default(),
+            queries: Queries::default(),
             bytes: ByteSeries::new(scenario.series_bucket),
             curve: Curve::new(scenario.duration),
         };
@@ -94,8 +102,9 @@ impl Oracle {
     }
 
     fn watch_subjects(&mut self, scenario: &Scenario) {
-        let count = scenario.nodes.len();
-        let wrong = (0_u32..).zip(&scenario.nodes).filter(|(_, spec)| spec.addr != spec.advertise);
+        let count = self.away.len();
+        let wrong =
+            (0_u32..).zip(scenario.members()).filter(|(_, spec)| spec.addr != spec.advertise);
         let mut watched: Vec<_> =
             wrong.map(|(node, _)| node).take(WRONG_ADDRESSES_WATCHED).collect();
         for expect in &scenario.expects {
@@ -144,6 +153,23 @@ impl Oracle {
         Some(self.sightings[subject as usize].as_ref()?[observer as usize])
     }
 
+    /// Whether ground truth is about `node`: it has a name of its own.
+    #[must_use]
+    pub fn is_member(&self, node: NodeIndex) -> bool {
+        (node as usize) < self.away.len()
+    }
+
+    /// When `node` first shut itself down.
+    #[must_use]
+    pub fn shut_down_at(&self, node: NodeIndex) -> Option<Nanos> {
+        self.shut_downs.iter().find(|(_, who)| *who == node).map(|(at, _)| *at)
+    }
+
+    /// A node shuts itself down.
+    pub fn shut_down(&mut self, now: Nanos, node: NodeIndex) {
+        self.shut_downs.push((now, node));
+    }
+
     /// The warm start: everybody lives and sees everybody.
     pub fn start_warm(&mut self) {
         self.matrix.fill();
@@ -154,6 +180,9 @@ impl Oracle {
 
     /// A process starts with an empty view: the `life`th on its host, counted from 1.
     pub fn started(&mut self, now: Nanos, node: NodeIndex, life: u32) {
+        if !self.is_member(node) {
+            return;
+        }
         if life == 1 {
             self.boots_left = self.boots_left.saturating_sub(1);
         }
@@ -164,7 +193,7 @@ impl Oracle {
 
     /// A node crashes or begins to leave.
     pub fn departed(&mut self, now: Nanos, node: NodeIndex, state: MemberState) {
-        if !self.matrix.live().contains(node) {
+        if !self.is_member(node) || !self.matrix.live().contains(node) {
             return;
         }
         self.set_live(now, node, false);
@@ -182,13 +211,16 @@ impl Oracle {
 
     /// A process is replaced at once: no departure anybody should notice.
     pub fn replaced(&mut self, now: Nanos, node: NodeIndex) {
-        self.set_live(now, node, false);
+        if self.is_member(node) {
+            self.set_live(now, node, false);
+        }
     }
 
     fn set_live(&mut self, now: Nanos, node: NodeIndex, live: bool) {
         self.matrix.set_live(node, live);
         if !live {
             self.events.stopped(node);
+            self.queries.stopped(node);
             for gone in &mut self.gone {
                 gone.noticed.stopped(node);
             }
@@ -207,16 +239,19 @@ impl Oracle {
 
     /// A state change of `observer`.
     pub fn trace(&mut self, observer: NodeIndex, trace: &Trace, fabric: &Fabric) {
+        if !self.is_member(observer) {
+            return;
+        }
         match *trace {
             Trace::Edge { subject, from, to, incarnation, cause } => {
                 let subject = subject.0;
-                if subject as usize >= self.away.len() {
-                    return;
+                if self.is_member(subject) {
+                    let edge = Edge { observer, subject, incarnation, cause };
+                    self.edge(&edge, from, to, fabric);
                 }
-                let edge = Edge { observer, subject, incarnation, cause };
-                self.edge(&edge, from, to, fabric);
             }
             Trace::EventAccepted { ltime, path } => self.events.accepted(ltime, path),
+            Trace::QueryAccepted { .. } | Trace::QueryReplied { .. } => self.queries.trace(trace),
             Trace::ProbeStarted { .. }
             | Trace::ProbeIndirect { .. }
             | Trace::ProbeEnded { .. }
@@ -224,8 +259,25 @@ impl Oracle {
             | Trace::Refuted { .. }
             | Trace::Health { .. }
             | Trace::Conflict { .. }
-            | Trace::PushPullEnded { .. } => {}
+            | Trace::PushPullEnded { .. }
+            | Trace::Status { .. }
+            | Trace::Member { .. }
+            | Trace::IntentAccepted { .. }
+            | Trace::IntentRefuted { .. }
+            | Trace::QueryAnswered { .. }
+            | Trace::QueryEnded { .. }
+            | Trace::Relayed
+            | Trace::KeyringChanged { .. }
+            | Trace::ConflictVote { .. }
+            | Trace::Flapped { .. }
+            | Trace::QueueDeep { .. } => {}
         }
+    }
+
+    /// One input was handled completely: what it sent is known by now.
+    pub fn end_input(&mut self) {
+        self.events.end_input();
+        self.queries.end_input();
     }
 
     fn edge(

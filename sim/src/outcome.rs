@@ -4,15 +4,17 @@
 //! whole did what its file promises, and holds the key figures as quantiles over seeds. Everything but
 //! [`Outcome::timing`] is a pure function of scenario and results, so it is the same on every machine.
 
+mod words;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
-use uwasa_core::trace::MemberState;
 
 use crate::expect::quota;
 use crate::metrics::{Departure, EventSpread, SeedResult};
 use crate::scenario::{Expect, ExpectKind, Nanos, Scenario};
+pub use words::{expectation_in_words, state_word, status_word};
 
 /// Verdict and key figures of one scenario over all its seeds.
 #[derive(Clone, Debug, Serialize)]
@@ -257,61 +259,6 @@ pub fn misses_allowed(seeds: usize, seeds_ppm: u32) -> usize {
     usize::try_from(allowed).unwrap_or(usize::MAX)
 }
 
-/// What an expectation demands, in words.
-#[must_use]
-pub fn expectation_in_words(scenario: &Scenario, kind: &ExpectKind) -> String {
-    match kind {
-        ExpectKind::EventCoverage { event, coverage_ppm, within } => {
-            format!(
-                "event \"{event}\" reaches {} of the nodes within {} s",
-                percent(*coverage_ppm),
-                short_seconds(*within)
-            )
-        }
-        ExpectKind::Detected { node, state, coverage_ppm, within } => format!(
-            "{} of the others mark {} {} within {} s",
-            percent(*coverage_ppm),
-            scenario.node_name(*node),
-            state_word(Some(*state)),
-            short_seconds(*within)
-        ),
-        ExpectKind::NoFalseFailures => "no live, reachable node is declared dead".into(),
-        ExpectKind::ConvergedBy { by } => {
-            format!(
-                "at {} s every node sees exactly the live nodes as alive or suspect",
-                short_seconds(*by)
-            )
-        }
-        ExpectKind::StateAt { at, observer, subject, state } => {
-            let who = observer.map_or("every other node", |node| scenario.node_name(node));
-            format!(
-                "at {} s {who} sees {} as {}",
-                short_seconds(*at),
-                scenario.node_name(*subject),
-                state_word(*state)
-            )
-        }
-        ExpectKind::JoinedThenFailed { observer, subject, by } => format!(
-            "{} sees {} join and then fail by {} s",
-            scenario.node_name(*observer),
-            scenario.node_name(*subject),
-            short_seconds(*by)
-        ),
-    }
-}
-
-/// The word that scenario files and reports use for a member state.
-#[must_use]
-pub const fn state_word(state: Option<MemberState>) -> &'static str {
-    match state {
-        Some(MemberState::Alive) => "alive",
-        Some(MemberState::Suspect) => "suspect",
-        Some(MemberState::Dead) => "failed",
-        Some(MemberState::Left) => "left",
-        None => "unknown",
-    }
-}
-
 fn judge_expect(
     scenario: &Scenario,
     results: &[SeedResult],
@@ -349,7 +296,10 @@ fn judge_expect(
 /// One number per seed for the expectations that have one: seconds, or a count of false failures.
 fn measure(results: &[SeedResult], index: usize, kind: &ExpectKind) -> Option<Quantiles> {
     match kind {
-        ExpectKind::EventCoverage { .. } | ExpectKind::Detected { .. } => {
+        ExpectKind::EventCoverage { .. }
+        | ExpectKind::Query { .. }
+        | ExpectKind::Detected { .. }
+        | ExpectKind::ShutDown { .. } => {
             Some(Quantiles::of(results.iter().map(|result| {
                 result.verdicts.get(index).and_then(|verdict| verdict.at).map(seconds)
             })))
@@ -359,7 +309,11 @@ fn measure(results: &[SeedResult], index: usize, kind: &ExpectKind) -> Option<Qu
         )),
         ExpectKind::ConvergedBy { .. }
         | ExpectKind::StateAt { .. }
-        | ExpectKind::JoinedThenFailed { .. } => None,
+        | ExpectKind::JoinedThenFailed { .. }
+        | ExpectKind::Keys { .. }
+        | ExpectKind::Tags { .. }
+        | ExpectKind::Status { .. }
+        | ExpectKind::Up { .. } => None,
     }
 }
 
@@ -490,16 +444,6 @@ fn without_figures(text: &str) -> String {
 
 /// One, in millionths.
 pub(crate) const PPM: u32 = 1_000_000;
-
-fn percent(ppm: u32) -> String {
-    format!("{} %", f64::from(ppm) / 10_000.0)
-}
-
-/// Seconds with at most three decimals and no trailing zeros.
-fn short_seconds(nanos: Nanos) -> String {
-    let text = format!("{:.3}", seconds(nanos));
-    text.trim_end_matches('0').trim_end_matches('.').into()
-}
 
 // Nanoseconds of 30 days and counts of seeds are far below 2^53, so nothing is lost.
 #[expect(clippy::cast_precision_loss, reason = "below 2^53")]

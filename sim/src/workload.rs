@@ -3,18 +3,20 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use uwasa_core::command::{Command, OpError, Reply};
+use uwasa_core::command::{Command, KeyOp, OpError, Reply};
 use uwasa_core::trace::MemberState;
 
 use crate::expect::seconds;
 use crate::net::{Happening, Power, Waiting};
-use crate::scenario::{JoinPlan, Nanos, NodeIndex, Start, WorkKind};
+use crate::scenario::{JoinPlan, KeyVerb, Nanos, NodeIndex, Start, WorkKind};
 use crate::world::World;
 
 /// A node that restarts in a world without a start plan joins this many nodes of those that are up.
 const REJOIN_LIMIT: u32 = 3;
 /// And tries again after this long if nobody answered.
 const REJOIN_RETRY: Nanos = 5_000_000_000;
+/// Notes about refused answers to queries before they are only counted.
+const ANSWERS_TOLD: u32 = 4;
 
 /// A command under way.
 #[derive(Debug)]
@@ -26,12 +28,11 @@ pub(crate) struct Operation {
     command: Option<Command>,
 }
 
+/// What a command is for.
 #[derive(Clone, Copy, Debug)]
-enum OperationKind {
+pub(crate) enum OperationKind {
     /// A join by the start plan.
     Join,
-    /// A join with one remembered address.
-    Rejoin,
     /// A join the workload asked for.
     WorkJoin,
     Leave {
@@ -40,6 +41,18 @@ enum OperationKind {
     Event {
         event: u32,
     },
+    Query {
+        query: u32,
+    },
+    /// An answer to a query.
+    Answer,
+    /// A keyring that was stored.
+    Stored,
+    Keys {
+        verb: KeyVerb,
+    },
+    /// Anything else that the workload asks of a node.
+    Other,
 }
 
 impl World<'_> {
@@ -48,8 +61,19 @@ impl World<'_> {
         if self.fabric.presence(node).is_up() {
             return;
         }
-        self.start_node(node);
-        self.plan_join(node);
+        self.bring_up(node);
+    }
+
+    /// Starts a process. It rejoins whom it remembers, which is looked after; or it joins by the start plan.
+    pub(crate) fn bring_up(&mut self, node: NodeIndex) {
+        if !self.start_node(node) {
+            self.plan_join(node);
+            return;
+        }
+        let (retry, life) = (self.retry_pause(), self.fabric.presence(node).life);
+        if retry > 0 {
+            self.fabric.queue.push(self.fabric.now + retry, Happening::Lonely { node, life });
+        }
     }
 
     /// Plans the join of a node that was just started.
@@ -62,14 +86,10 @@ impl World<'_> {
         self.fabric.queue.push(self.fabric.now + wait, Happening::Join { node, life });
     }
 
-    /// A node joins: first what it remembers, one address at a time, then by the start plan.
+    /// A node joins by the start plan.
     pub(crate) fn on_join(&mut self, node: NodeIndex, life: u32) {
         let presence = self.fabric.presence(node);
         if presence.life != life || !presence.is_up() {
-            return;
-        }
-        if let Some(addr) = self.hosts[node as usize].remembered.pop() {
-            self.issue_join(node, vec![addr], OperationKind::Rejoin);
             return;
         }
         let seeds = self.planned_seeds(node);
@@ -112,16 +132,21 @@ impl World<'_> {
     }
 
     fn retry_join(&mut self, node: NodeIndex, life: u32) {
-        let retry = match &self.scenario.start {
-            Start::Warm => REJOIN_RETRY,
-            Start::Cold { retry, .. } => *retry,
-        };
+        let retry = self.retry_pause();
         if retry > 0 {
             self.fabric.queue.push(self.fabric.now + retry, Happening::Join { node, life });
         }
     }
 
-    fn issue(&mut self, node: NodeIndex, kind: OperationKind, command: Command) {
+    fn retry_pause(&self) -> Nanos {
+        match &self.scenario.start {
+            Start::Warm => REJOIN_RETRY,
+            Start::Cold { retry, .. } => *retry,
+        }
+    }
+
+    /// Asks a node for something, at once or when it goes on.
+    pub(crate) fn issue(&mut self, node: NodeIndex, kind: OperationKind, command: Command) {
         let presence = self.fabric.presence(node);
         if !presence.is_up() {
             return;
@@ -145,6 +170,9 @@ impl World<'_> {
         if let OperationKind::Event { event } = kind {
             self.oracle.events.sending(event);
         }
+        if let OperationKind::Query { query } = kind {
+            self.oracle.queries.sending(query, op);
+        }
         self.feed_command(node, op, command);
     }
 
@@ -160,31 +188,68 @@ impl World<'_> {
                     self.retry_join(node, life);
                 }
             }
-            OperationKind::Rejoin => {
+            OperationKind::Query { query } => {
+                self.query_done(query, result.is_err());
+                self.note_refusal(node, result);
+            }
+            OperationKind::Answer => {
                 if result.is_err() {
-                    self.fabric.queue.push(self.fabric.now, Happening::Join { node, life });
-                } else {
-                    self.hosts[node as usize].remembered.clear();
+                    self.refused_answers += 1;
+                    if self.refused_answers <= ANSWERS_TOLD {
+                        self.note_refusal(node, result);
+                    }
                 }
             }
-            OperationKind::WorkJoin | OperationKind::Event { .. } => {
-                if let Err(error) = result {
-                    self.note_refusal(node, error);
-                }
-            }
+            OperationKind::Keys { verb } => self.note_keys(node, verb, result),
+            OperationKind::WorkJoin
+            | OperationKind::Event { .. }
+            | OperationKind::Stored
+            | OperationKind::Other => self.note_refusal(node, result),
             OperationKind::Leave { exit_after } => {
-                if let Err(error) = result {
-                    self.note_refusal(node, error);
-                }
+                self.note_refusal(node, result);
                 let at = self.fabric.now.saturating_add(exit_after);
                 self.fabric.queue.push(at, Happening::Exit { node, life });
             }
         }
     }
 
-    fn note_refusal(&mut self, node: NodeIndex, error: OpError) {
-        let name = &self.scenario.nodes[node as usize].name;
-        self.notes.push(format!("at {} {name} refused: {error}.", seconds(self.fabric.now)));
+    fn note_refusal(&mut self, node: NodeIndex, result: Result<Reply, OpError>) {
+        let (at, name) = (seconds(self.fabric.now), self.scenario.node_name(node));
+        match result {
+            Ok(_) => {}
+            Err(error @ OpError::BroadcastTimeout) => {
+                self.notes.push(format!("at {at} {name} gave up waiting: {error}."));
+            }
+            Err(error) => self.notes.push(format!("at {at} {name} refused: {error}.")),
+        }
+    }
+
+    /// Tells what came of a key operation, if it failed or was a listing.
+    fn note_keys(&mut self, node: NodeIndex, verb: KeyVerb, result: Result<Reply, OpError>) {
+        let (at, name) = (seconds(self.fabric.now), self.scenario.node_name(node));
+        let word = match verb {
+            KeyVerb::Install => "install",
+            KeyVerb::Use => "use",
+            KeyVerb::Remove => "remove",
+            KeyVerb::List => "list",
+        };
+        match result {
+            Ok(Reply::Keys(report)) if verb == KeyVerb::List => {
+                let everywhere = report.keys.values().filter(|on| **on == report.nodes).count();
+                self.notes.push(format!(
+                    "at {at} {name} listed {} keys, {everywhere} of them on every member: {report}.",
+                    report.keys.len()
+                ));
+            }
+            Err(OpError::KeysFailed(report)) => {
+                let first = report.messages.iter().find(|(_, message)| !message.is_empty());
+                let detail =
+                    first.map_or_else(String::new, |(who, what)| format!("; {who}: {what}"));
+                self.notes
+                    .push(format!("at {at} keys = \"{word}\" of {name} failed: {report}{detail}."));
+            }
+            result => self.note_refusal(node, result),
+        }
     }
 
     /// A node that left ends its process; its host stays on.
@@ -197,8 +262,7 @@ impl World<'_> {
             // A stopped process cannot exit; it will when it goes on.
             self.hosts[node as usize].exit_overdue = true;
         } else if presence.is_up() {
-            self.streams.stop(node, &mut self.fabric);
-            self.end_node(node, Power::Down);
+            self.quit(node);
         }
     }
 
@@ -219,24 +283,45 @@ impl World<'_> {
                     self.issue_join(node, seeds, OperationKind::WorkJoin);
                 }
             }
+            WorkKind::Query(query) => self.send_query(index, query),
+            WorkKind::SetTags { nodes, tags } => {
+                for &node in nodes.iter().filter(|&&node| self.fabric.presence(node).is_up()) {
+                    self.hosts[node as usize].tags = tags.clone();
+                }
+                for &node in nodes {
+                    self.issue(node, OperationKind::Other, Command::SetTags(tags.clone()));
+                }
+            }
+            WorkKind::Keys { from, verb, key, relay_factor } => {
+                self.change_keys(*from, *verb, key, *relay_factor);
+            }
+            WorkKind::ForceLeave { from, node, prune } => {
+                let name = self.scenario.node_name(*node);
+                let what = format!("force_leave of {name}");
+                let Some(from) = self.acting_node(*from, &what) else { return };
+                self.oracle.disturbed(self.fabric.now);
+                let command = Command::ForceLeave { name: name.into(), prune: *prune };
+                self.issue(from, OperationKind::Other, command);
+            }
         }
+    }
+
+    fn change_keys(&mut self, from: Option<NodeIndex>, verb: KeyVerb, key: &[u8], relays: u8) {
+        let Some(from) = self.acting_node(from, "a key operation") else { return };
+        let key = Bytes::copy_from_slice(key);
+        let op = match verb {
+            KeyVerb::Install => KeyOp::Install(key),
+            KeyVerb::Use => KeyOp::Use(key),
+            KeyVerb::Remove => KeyOp::Remove(key),
+            KeyVerb::List => KeyOp::List,
+        };
+        let command = Command::Keys { op, relay_factor: relays };
+        self.issue(from, OperationKind::Keys { verb }, command);
     }
 
     fn send_event(&mut self, from: Option<NodeIndex>, name: &str, payload: &[u8]) {
         let now = self.fabric.now;
-        let Some(from) = from.or_else(|| self.draw_live_node()) else {
-            self.notes
-                .push(format!("event `{name}` at {} was not sent: no node lives.", seconds(now)));
-            return;
-        };
-        if !self.fabric.presence(from).is_up() {
-            let sender = &self.scenario.nodes[from as usize].name;
-            self.notes.push(format!(
-                "event `{name}` at {} was not sent: {sender} is not running.",
-                seconds(now)
-            ));
-            return;
-        }
+        let Some(from) = self.acting_node(from, &format!("event `{name}`")) else { return };
         let audience = self.oracle.matrix().seen_by(from);
         let packets = self.fabric.totals.datagrams_sent;
         let event = self.oracle.events.begin(now, from, name, audience, packets);
@@ -251,9 +336,10 @@ impl World<'_> {
         self.issue(from, OperationKind::Event { event }, command);
     }
 
-    fn draw_live_node(&mut self) -> Option<NodeIndex> {
+    /// A live node, drawn from the workload stream.
+    pub(crate) fn draw_live_node(&mut self) -> Option<NodeIndex> {
         let live = self.oracle.matrix().live();
-        let running: Vec<_> = (0..self.node_count())
+        let running: Vec<_> = (0..self.scenario.members_len())
             .filter(|&node| live.contains(node) && self.fabric.presence(node).power == Power::Up)
             .collect();
         if running.is_empty() {
@@ -266,8 +352,6 @@ impl World<'_> {
     fn leave(&mut self, node: NodeIndex, exit_after: Nanos) {
         if self.fabric.presence(node).is_up() {
             self.depart(node, MemberState::Left);
-            // Who left on purpose does not come back by itself.
-            self.hosts[node as usize].remembered.clear();
             self.issue(node, OperationKind::Leave { exit_after }, Command::Leave);
         }
     }

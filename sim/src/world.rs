@@ -4,35 +4,33 @@
 //! all nodes; after each input it drains the outbox, hashes every effect and reads the node's next deadline.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use uwasa_core::command::{Command, OpError, Reply};
-use uwasa_core::config::Identity;
-use uwasa_core::event::Event;
+use uwasa_core::event::{Event, ShutDownReason};
 use uwasa_core::io::{Cx, Input, OpId, Outbox, Output, StreamInput};
-use uwasa_core::node::{Node, WarmView};
+use uwasa_core::keyring::Keyring;
+use uwasa_core::node::Node;
 use uwasa_core::pool::Pool;
 use uwasa_core::rng::Rng;
+use uwasa_core::tags::Tags;
 use uwasa_core::time::Instant;
 
 use crate::digest::Digest;
-use crate::expect::{Checks, Scene, seconds};
+use crate::disk::Disk;
+use crate::expect::{Checks, Scene};
 use crate::metrics::{SeedResult, Totals};
-use crate::net::{Backlog, Fabric, Happening, Power, Presence};
+use crate::net::{Backlog, Fabric, Happening, Power};
 use crate::oracle::Oracle;
-use crate::scenario::{Nanos, NodeIndex, Scenario, Start};
+use crate::process::add_stats;
+use crate::scenario::{FaultKind, Nanos, NodeIndex, NodeSpec, Scenario, Start};
 use crate::streams::{Delivered, Delivery, Step, Streams};
-use crate::workload::Operation;
+use crate::workload::{Operation, OperationKind};
 
 /// Streams of the world generator by purpose; node and link streams lie above.
 const FAULT_STREAM: u64 = 1;
 const WORKLOAD_STREAM: u64 = 2;
-/// Number of the first node stream.
-const NODE_STREAMS: u64 = 1 << 32;
 /// How often `run` reports progress.
 const PROGRESS_STEPS: u64 = 200;
-/// Notes about one wrong address before the rest is summed up.
-const ACCIDENTS_TOLD: usize = 4;
 
 /// Runs `scenario` with `seed` to its end. `progress` hears the virtual time now and then.
 pub fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Nanos)) -> SeedResult {
@@ -56,8 +54,31 @@ pub(crate) struct Host {
     pub(crate) exit_overdue: bool,
     /// Input that waits for a paused process.
     pub(crate) backlog: Backlog,
-    /// Addresses a restarted node remembers and has not tried yet.
-    pub(crate) remembered: Vec<SocketAddr>,
+    /// Its snapshot; `None`: no fault of the scenario ever reads it.
+    pub(crate) disk: Option<Disk>,
+    /// The tags that its node was last told to have.
+    pub(crate) tags: Tags,
+    /// The keyring that its application was last told of, as a keyring file would hold it.
+    pub(crate) keyring: Keyring,
+}
+
+impl Host {
+    fn all(scenario: &Scenario) -> Vec<Self> {
+        let of = |spec: &NodeSpec| Self {
+            tags: spec.tags.clone(),
+            keyring: scenario.config.keyring.clone(),
+            ..Self::default()
+        };
+        let mut hosts: Vec<_> = scenario.nodes.iter().map(of).collect();
+        for fault in &scenario.faults {
+            if let FaultKind::Restart { nodes, keep_state: true, .. } = &fault.kind {
+                for &node in nodes {
+                    hosts[node as usize].disk = Some(Disk::default());
+                }
+            }
+        }
+        hosts
+    }
 }
 
 /// When a host is to be woken. Apart from the node, so that a wake which came too early stays cheap.
@@ -80,7 +101,7 @@ pub struct World<'a> {
     pub(crate) seed: u64,
     pub(crate) key: [u8; 32],
     pub(crate) pool: Pool,
-    outbox: Outbox,
+    pub(crate) outbox: Outbox,
     pub(crate) nodes: Vec<Option<Node>>,
     pub(crate) hosts: Vec<Host>,
     pub(crate) alarms: Vec<Alarm>,
@@ -95,6 +116,12 @@ pub struct World<'a> {
     pub(crate) next_operation: u64,
     /// Commands that were answered in the current input.
     answers: Vec<(OpId, Result<Reply, OpError>)>,
+    /// What the application of the current node asks for in return.
+    pub(crate) requests: Vec<(OperationKind, Command)>,
+    /// Why the current node has shut itself down.
+    shut_down: Option<ShutDownReason>,
+    /// Answers that nodes refused to send.
+    pub(crate) refused_answers: u32,
     pub(crate) notes: Vec<String>,
     digest: Digest,
 }
@@ -106,11 +133,14 @@ impl<'a> World<'a> {
         let key = world_key(seed);
         let mut pool = Pool::new(Rng::from_seed_stream(key, 0).next_u64());
         // Interned in order, so that a node's id is its index.
-        for spec in &scenario.nodes {
+        for spec in scenario.members() {
             pool.intern(&spec.name);
         }
         let count = scenario.nodes.len();
-        let boots = if matches!(scenario.start, Start::Cold { .. }) { count } else { 0 };
+        let boots = match scenario.start {
+            Start::Cold { .. } => scenario.members().len(),
+            Start::Warm => 0,
+        };
         let mut world = Self {
             scenario,
             seed,
@@ -118,7 +148,7 @@ impl<'a> World<'a> {
             pool,
             outbox: Outbox::new(),
             nodes: std::iter::repeat_with(|| None).take(count).collect(),
-            hosts: std::iter::repeat_with(Host::default).take(count).collect(),
+            hosts: Host::all(scenario),
             alarms: vec![Alarm::OFF; count],
             fabric: Fabric::new(scenario, key),
             streams: Streams::new(count),
@@ -129,6 +159,9 @@ impl<'a> World<'a> {
             operations: BTreeMap::new(),
             next_operation: 0,
             answers: Vec::new(),
+            requests: Vec::new(),
+            shut_down: None,
+            refused_answers: 0,
             notes: Vec::new(),
             digest: Digest::new(),
         };
@@ -146,6 +179,11 @@ impl<'a> World<'a> {
                 }
             }
         }
+        for (node, spec) in (0..).zip(&scenario.nodes) {
+            if let Some(claim) = spec.claim {
+                self.fabric.queue.push(claim.boot, Happening::Boot(node));
+            }
+        }
         for (index, fault) in (0..).zip(&scenario.faults) {
             self.fabric.queue.push(fault.at, Happening::Fault(index));
             if let Some(until) = fault.until {
@@ -154,64 +192,6 @@ impl<'a> World<'a> {
         }
         for (index, work) in (0..).zip(&scenario.workload) {
             self.fabric.queue.push(work.at, Happening::Work(index));
-        }
-    }
-
-    fn start_warm(&mut self) {
-        let count = self.node_count();
-        let identities: Vec<_> = (0..count).map(|node| self.identity(node)).collect();
-        let view = WarmView::new(&self.scenario.config, &identities, &mut self.pool);
-        self.oracle.start_warm();
-        for node in 0..count {
-            self.fabric.presence[node as usize] = Presence { power: Power::Up, life: 1 };
-            let seed = self.node_seed(node, 1);
-            let mut cx = Cx { now: Instant::ZERO, pool: &mut self.pool, out: &mut self.outbox };
-            let config = self.scenario.config.clone();
-            let built = Node::warm(config, &identities[node as usize], seed, &view, &mut cx);
-            self.nodes[node as usize] = Some(built);
-            self.after_input(node);
-        }
-    }
-
-    /// Builds the node of a process that starts now with an empty view.
-    pub(crate) fn start_node(&mut self, node: NodeIndex) {
-        let presence = &mut self.fabric.presence[node as usize];
-        *presence = Presence { power: Power::Up, life: presence.life + 1 };
-        let life = presence.life;
-        self.oracle.started(self.fabric.now, node, life);
-        let (identity, seed) = (self.identity(node), self.node_seed(node, life));
-        let now = Instant::from_nanos(self.fabric.now);
-        let mut cx = Cx { now, pool: &mut self.pool, out: &mut self.outbox };
-        self.nodes[node as usize] =
-            Some(Node::new(self.scenario.config.clone(), identity, seed, &mut cx));
-        self.after_input(node);
-    }
-
-    /// Ends a process: its node is dropped, its counters are kept.
-    pub(crate) fn end_node(&mut self, node: NodeIndex, power: Power) {
-        if let Some(old) = self.nodes[node as usize].take() {
-            add_stats(&mut self.fabric.totals, &old);
-        }
-        self.fabric.presence[node as usize].power = power;
-        let host = &mut self.hosts[node as usize];
-        host.paused_until = 0;
-        host.exit_overdue = false;
-        self.alarms[node as usize] = Alarm::OFF;
-        for waiting in host.backlog.take() {
-            match waiting {
-                crate::net::Waiting::Packet(packet) => {
-                    self.fabric.totals.datagrams_unreachable += 1;
-                    self.fabric.packets.release(packet);
-                }
-                crate::net::Waiting::Stream(delivery) => {
-                    if let Delivered::Data(buffer) = delivery.what {
-                        self.streams.recycle(buffer);
-                    }
-                }
-                crate::net::Waiting::Command(operation) => {
-                    self.operations.remove(&operation);
-                }
-            }
         }
     }
 
@@ -259,6 +239,7 @@ impl<'a> World<'a> {
             Happening::Stream { connection, step } => self.on_stream(connection, step),
             Happening::Boot(node) => self.on_boot(node),
             Happening::Join { node, life } => self.on_join(node, life),
+            Happening::Lonely { node, life } => self.on_lonely(node, life),
             Happening::Exit { node, life } => self.on_exit(node, life),
             Happening::Fault(index) => self.begin_fault(index),
             Happening::FaultEnd(index) => self.end_fault(index),
@@ -268,7 +249,12 @@ impl<'a> World<'a> {
     }
 
     fn judge_before(&mut self, at: Nanos) {
-        let scene = Scene { scenario: self.scenario, oracle: &self.oracle, nodes: &self.nodes };
+        let scene = Scene {
+            scenario: self.scenario,
+            oracle: &self.oracle,
+            nodes: &self.nodes,
+            pool: &self.pool,
+        };
         self.checks.judge_until(at - 1, scene);
     }
 
@@ -374,20 +360,30 @@ impl<'a> World<'a> {
         }
     }
 
-    fn after_input(&mut self, node: NodeIndex) {
+    pub(crate) fn after_input(&mut self, node: NodeIndex) {
         self.drain(node);
+        if let Some(reason) = self.shut_down.take() {
+            self.on_shut_down(node, reason);
+        }
         self.oracle.settle(self.fabric.now);
         if !self.answers.is_empty() {
             for (op, result) in std::mem::take(&mut self.answers) {
                 self.on_answer(op.0, result);
             }
         }
+        if !self.requests.is_empty() {
+            for (kind, command) in std::mem::take(&mut self.requests) {
+                self.issue(node, kind, command);
+            }
+        }
         self.plan_wake(node);
     }
 
     /// Hashes and carries out every effect in the outbox.
-    fn drain(&mut self, node: NodeIndex) {
+    pub(crate) fn drain(&mut self, node: NodeIndex) {
         let now = self.fabric.now;
+        // The application acts once everything is drained; until then its events wait.
+        let mut events = Vec::new();
         while let Some(effect) = self.outbox.pop() {
             self.digest.add(now, node, &effect);
             match effect {
@@ -402,20 +398,53 @@ impl<'a> World<'a> {
                     self.streams.act(node, id, &action, &mut self.fabric);
                 }
                 Output::Event(Event::User(event)) => {
-                    let packets = self.fabric.totals.datagrams_sent;
-                    self.oracle.events.delivered(now, node, &event, packets);
+                    if self.oracle.is_member(node) {
+                        let packets = self.fabric.totals.datagrams_sent;
+                        self.oracle.events.delivered(now, node, &event, packets);
+                    }
                 }
-                Output::Event(
-                    Event::MemberJoin(_)
-                    | Event::MemberLeave(_)
-                    | Event::MemberFailed(_)
-                    | Event::MemberUpdate(_),
-                ) => {}
+                Output::Event(Event::Members(_)) => {}
+                Output::Event(event) => events.push(event),
                 Output::Done { op, result } => self.answers.push((op, result)),
                 Output::Trace(trace) => self.oracle.trace(node, &trace, &self.fabric),
+                Output::Persist(record) => {
+                    if let Some(disk) = &mut self.hosts[node as usize].disk {
+                        disk.record(&record, Instant::from_nanos(now));
+                    }
+                }
             }
         }
-        self.oracle.events.end_input();
+        for event in events {
+            self.on_event(node, event);
+        }
+        self.oracle.end_input();
+    }
+
+    /// The process is over: nobody is there to hear what its last commands came to, or to answer queries.
+    pub(crate) fn forget_answers(&mut self) {
+        for (op, _) in std::mem::take(&mut self.answers) {
+            self.operations.remove(&op.0);
+        }
+        self.requests.clear();
+    }
+
+    /// An event that the application of a node acts on.
+    fn on_event(&mut self, node: NodeIndex, event: Event) {
+        match event {
+            Event::Query(query) => self.on_query(node, &query),
+            Event::QueryAck { op, from } => self.on_reply(op.0, &from, true),
+            Event::QueryResponse { op, from, .. } => self.on_reply(op.0, &from, false),
+            Event::KeyringChanged { keyring, answers } => {
+                self.fabric.totals.key_changes += 1;
+                self.hosts[node as usize].keyring = keyring;
+                if let Some(query) = answers {
+                    let command = Command::KeyringStored { query, error: None };
+                    self.requests.push((OperationKind::Stored, command));
+                }
+            }
+            Event::ShutDown(reason) => self.shut_down = Some(reason),
+            Event::Members(_) | Event::User(_) => {}
+        }
     }
 
     /// Puts a wake into the queue unless an earlier one is there already.
@@ -437,11 +466,13 @@ impl<'a> World<'a> {
         for node in self.nodes.iter().flatten() {
             add_stats(&mut self.fabric.totals, node);
         }
+        self.fabric.totals.queries = self.oracle.queries.asked().len() as u64;
         self.note_wrong_addresses();
         self.note_twins();
+        self.note_queries();
         let scenario = self.scenario;
         let name_of = |node: NodeIndex| scenario.nodes[node as usize].name.clone();
-        let scene = Scene { scenario, oracle: &self.oracle, nodes: &self.nodes };
+        let scene = Scene { scenario, oracle: &self.oracle, nodes: &self.nodes, pool: &self.pool };
         let verdicts = self.checks.finish(scene);
         SeedResult {
             seed: self.seed,
@@ -458,102 +489,8 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Tells of events that were sent twice but are one for the protocol.
-    fn note_twins(&mut self) {
-        let name = |node: NodeIndex| &self.scenario.nodes[node as usize].name;
-        for (first, second) in self.oracle.events.twins() {
-            self.notes.push(format!(
-                "event `{}` sent at {} by {} is the same event for the protocol as that sent at {} by {}: same Lamport \
-                 time, name and payload. Who has the one has the other.",
-                second.name,
-                seconds(second.sent_at),
-                name(second.from),
-                seconds(first.sent_at),
-                name(first.from)
-            ));
-        }
-    }
-
-    /// Explains what became of nodes that announce an address that is not theirs.
-    fn note_wrong_addresses(&mut self) {
-        let nodes = &self.scenario.nodes;
-        let mut announced: BTreeMap<SocketAddr, Vec<NodeIndex>> = BTreeMap::new();
-        for (node, spec) in (0..).zip(nodes) {
-            if spec.addr != spec.advertise {
-                announced.entry(spec.advertise).or_default().push(node);
-            }
-        }
-        for (addr, who) in announced {
-            let names: Vec<_> =
-                who.iter().map(|&node| nodes[node as usize].name.as_str()).collect();
-            let verb = match names.len() {
-                1 => "announces",
-                2 => "both announce",
-                _ => "all announce",
-            };
-            let mut note = format!("{} {verb} {addr}", join_words(&names));
-            let accidents = self.accidents(addr, &who);
-            for accident in accidents.iter().take(ACCIDENTS_TOLD) {
-                note += "; ";
-                note += accident;
-            }
-            if let Some(more) = accidents.len().checked_sub(ACCIDENTS_TOLD).filter(|more| *more > 0)
-            {
-                note += &format!("; and {more} more of the same");
-            }
-            note += ". Give each host an address its peers can reach.";
-            self.notes.push(note);
-        }
-    }
-
-    fn accidents(&self, addr: SocketAddr, subjects: &[NodeIndex]) -> Vec<String> {
-        let name = |node: NodeIndex| self.scenario.nodes[node as usize].name.as_str();
-        let mut accidents = Vec::new();
-        for &subject in subjects {
-            for observer in (0..self.node_count()).filter(|&observer| observer != subject) {
-                let Some(sighting) = self.oracle.sighting(observer, subject) else { continue };
-                let Some(joined) = sighting.joined else { continue };
-                let goes = match self.fabric.topology.resolve(observer, addr) {
-                    Some(end) if end.node == observer => {
-                        format!("which is {} itself", name(observer))
-                    }
-                    Some(end) => format!("which is {}", name(end.node)),
-                    None => "which no host answers".into(),
-                };
-                let (who, whom) = (name(observer), name(subject));
-                let mut accident = format!("{who}'s probes of {whom} go to {}, {goes}", addr.ip());
-                accident += &match sighting.failed {
-                    Some(failed) => format!(
-                        ": {who} declared {whom} failed at {}, {} after it joined",
-                        seconds(failed),
-                        seconds(failed - joined)
-                    ),
-                    None => format!(": {who} saw {whom} join at {}", seconds(joined)),
-                };
-                accidents.push(accident);
-            }
-        }
-        accidents
-    }
-
     pub(crate) fn node_count(&self) -> u32 {
         u32::try_from(self.nodes.len()).expect("fewer than 2^32 nodes")
-    }
-
-    fn identity(&self, node: NodeIndex) -> Identity {
-        let spec = &self.scenario.nodes[node as usize];
-        Identity::new(&spec.name, spec.advertise)
-            .expect("the scenario was validated: names and addresses are usable")
-    }
-
-    /// The seed of one life of a node: draw number `life` of the node's own stream.
-    fn node_seed(&self, node: NodeIndex, life: u32) -> [u8; 32] {
-        let mut rng = Rng::from_seed_stream(self.key, NODE_STREAMS + u64::from(node));
-        let mut seed = [0; 32];
-        for _ in 0..life {
-            rng.fill(&mut seed);
-        }
-        seed
     }
 }
 
@@ -562,24 +499,4 @@ fn world_key(seed: u64) -> [u8; 32] {
     let mut key = *b"........ uwasa simulated world 1";
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key
-}
-
-fn add_stats(totals: &mut Totals, node: &Node) {
-    let stats = node.stats();
-    totals.probes += stats.probes;
-    totals.probes_indirect += stats.probes_indirect;
-    totals.probes_failed += stats.probes_failed;
-    totals.suspicions += stats.suspicions;
-    totals.refutations += stats.refutations;
-    totals.push_pulls += stats.push_pulls;
-    totals.dropped_input += stats.dropped_total();
-    totals.events_delivered += stats.events_delivered;
-}
-
-fn join_words(words: &[&str]) -> String {
-    match words {
-        [] => String::new(),
-        [only] => (*only).to_string(),
-        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
-    }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use uwasa_core::config::Options;
+use uwasa_core::tags::Tags;
 use uwasa_core::trace::MemberState;
 use uwasa_sim::metrics::SeedResult;
 use uwasa_sim::outcome::{Outcome, Timing};
@@ -22,9 +23,10 @@ fn scenario(nodes: u16, duration: Nanos, start: Start) -> Scenario {
     let spec = |index: u16| {
         let [high, low] = (index + 10).to_be_bytes();
         let addr = SocketAddr::from(([192, 168, 33 + high, low], 7946));
-        NodeSpec { name: format!("host{}", index + 1), addr, advertise: addr, region: 0 }
+        let name = format!("host{}", index + 1);
+        NodeSpec { name, addr, advertise: addr, region: 0, tags: Tags::new(), claim: None }
     };
-    let options = Options { trace: true, ..Options::lan() };
+    let options = Options { trace: true, snapshot: true, ..Options::lan() };
     Scenario {
         name: "in-memory".into(),
         file: std::path::PathBuf::new(),
@@ -75,6 +77,10 @@ fn fault(at: Nanos, until: Option<Nanos>, kind: FaultKind) -> Fault {
     Fault { at, until, kind }
 }
 
+fn restart(nodes: Vec<NodeIndex>, keep_state: bool) -> FaultKind {
+    FaultKind::Restart { nodes, keep_state, running: false }
+}
+
 fn work(at: Nanos, kind: WorkKind) -> Work {
     Work { at, kind }
 }
@@ -119,8 +125,8 @@ fn storm() -> Scenario {
                 one_way: false,
             },
         ),
-        fault(20 * S, None, FaultKind::Restart { nodes: vec![3], keep_state: true }),
-        fault(21 * S, None, FaultKind::Restart { nodes: vec![4], keep_state: false }),
+        fault(20 * S, None, restart(vec![3], true)),
+        fault(21 * S, None, restart(vec![4], false)),
         fault(30 * S, Some(33 * S), FaultKind::Degrade { loss_ppm: Some(300_000), latency: None }),
     ];
     storm.workload = vec![
@@ -197,7 +203,7 @@ fn a_crashed_node_comes_back_with_and_without_its_state() {
         let mut cluster = scenario(10, 60 * S, cold(10));
         cluster.faults = vec![
             fault(5 * S, None, FaultKind::Crash { nodes: vec![3] }),
-            fault(30 * S, None, FaultKind::Restart { nodes: vec![3], keep_state }),
+            fault(30 * S, None, restart(vec![3], keep_state)),
         ];
         cluster.expects = [
             ExpectKind::StateAt {
@@ -295,8 +301,8 @@ fn a_node_that_crashes_while_an_event_spreads_spoils_no_figure() {
 fn a_node_that_comes_back_with_an_empty_head_owes_nothing() {
     let mut cluster = warm_deploy(vec![
         fault(10 * S + MS, None, FaultKind::Crash { nodes: vec![7] }),
-        fault(11 * S, None, FaultKind::Restart { nodes: vec![7], keep_state: false }),
-        fault(12 * S, None, FaultKind::Restart { nodes: vec![8], keep_state: false }),
+        fault(11 * S, None, restart(vec![7], false)),
+        fault(12 * S, None, restart(vec![8], false)),
     ]);
     cluster.faults.push(fault(9 * S, None, FaultKind::Crash { nodes: vec![3] }));
     cluster.duration = 40 * S;
@@ -330,8 +336,7 @@ fn nobody_converges_before_the_last_boot() {
     if let Start::Cold { boot, .. } = &mut cluster.start {
         boot[3] = 20 * S;
     }
-    cluster.faults =
-        vec![fault(5 * S, None, FaultKind::Restart { nodes: vec![1], keep_state: true })];
+    cluster.faults = vec![fault(5 * S, None, restart(vec![1], true))];
     cluster.expects =
         [ExpectKind::ConvergedBy { by: 15 * S }, ExpectKind::ConvergedBy { by: 29 * S }]
             .map(expect)

@@ -29,7 +29,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
         group.bench_function(format!("iterate/{members}"), |bencher| {
             let host = host.get_or_insert_with(|| Host::new(members));
             bencher.iter(|| {
-                let alive = |state| state == MemberState::Alive;
+                let alive = |state| state == Some(MemberState::Alive);
                 host.node.members(&host.pool).filter(|member| alive(member.state)).count()
             });
         });

@@ -53,7 +53,7 @@ fn head(scenario: &Scenario, outcome: &Outcome) -> Vec<String> {
         format!("{}: {}", outcome.scenario, outcome.title),
         format!(
             "  {}, {} of virtual time, {seeds}, config {}",
-            counted(scenario.nodes.len(), "node"),
+            counted(scenario.members().len(), "node"),
             format_duration(scenario.duration),
             outcome.config_hash
         ),
@@ -208,6 +208,12 @@ fn totals(result: &SeedResult) -> Vec<String> {
             ),
         ),
     ];
+    let serf = totals.serf().into_iter().filter(|(_, count)| *count > 0);
+    let labels = std::iter::once("serf").chain(std::iter::repeat(""));
+    lines.extend(
+        serf.zip(labels)
+            .map(|((what, count), label)| row(label, format!("{what}: {}", grouped(count)))),
+    );
     lines.push(row(
         "converged",
         match result.converged_at {

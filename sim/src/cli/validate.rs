@@ -24,7 +24,7 @@ pub(super) fn validate(args: &ValidateArgs, console: &mut Console) -> Exit {
             Ok(scenario) => console.line(format!(
                 "{}: fine ({}, {}, {}, {}, config {:016x})",
                 file.display(),
-                counted(scenario.nodes.len(), "node"),
+                counted(scenario.members().len(), "node"),
                 format_duration(scenario.duration),
                 counted(scenario.seeds.len(), "seed"),
                 counted(scenario.expects.len(), "expectation"),

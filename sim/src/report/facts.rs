@@ -38,7 +38,7 @@ impl Facts {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let config = &scenario.config;
         Self {
-            nodes: scenario.nodes.len(),
+            nodes: scenario.members().len(),
             regions: scenario.network.regions.len(),
             loss: mean_loss(scenario),
             fanout: config.gossip_nodes,

@@ -3,7 +3,7 @@
 use super::chart::Flag;
 use super::facts::trimmed;
 use super::stats::seconds;
-use crate::scenario::{FaultKind, Nanos, NodeIndex, Scenario, WorkKind};
+use crate::scenario::{FaultKind, KeyVerb, Nanos, NodeIndex, Scenario, WorkKind};
 
 /// A name from outside, fit to be drawn: at most 32 characters, none of them a control character.
 pub(super) fn named(name: &str) -> String {
@@ -47,7 +47,10 @@ fn happenings(scenario: &Scenario) -> Vec<(Nanos, String)> {
     for fault in &scenario.faults {
         let (start, end) = match &fault.kind {
             FaultKind::Crash { nodes } => (format!("{} off", who(scenario, nodes)), ""),
-            FaultKind::Restart { nodes, .. } => (format!("{} back", who(scenario, nodes)), ""),
+            FaultKind::Restart { nodes, running, .. } => {
+                let what = if *running { "restarted" } else { "back" };
+                (format!("{} {what}", who(scenario, nodes)), "")
+            }
             FaultKind::Pause { nodes } => (format!("{} paused", who(scenario, nodes)), "resumed"),
             FaultKind::Partition { one_way: false, .. } => ("partition".into(), "healed"),
             FaultKind::Partition { one_way: true, .. } => ("one-way partition".into(), "healed"),
@@ -58,17 +61,31 @@ fn happenings(scenario: &Scenario) -> Vec<(Nanos, String)> {
             all.push((until, end.into()));
         }
     }
+    for spec in &scenario.nodes {
+        if let Some(claim) = spec.claim {
+            let owner = named(scenario.node_name(claim.owner));
+            all.push((claim.boot, format!("{} claims the name {owner}", named(&spec.name))));
+        }
+    }
     for work in &scenario.workload {
+        let ends = |nodes: &[NodeIndex]| if nodes.len() == 1 { "s" } else { "" };
         let label = match &work.kind {
             WorkKind::Event { name, .. } => format!("event {}", named(name)),
-            WorkKind::Leave { nodes, .. } => format!("{} leave", who(scenario, nodes)),
-            WorkKind::Join { nodes, .. } => format!("{} join", who(scenario, nodes)),
-        };
-        let label = match &work.kind {
-            WorkKind::Leave { nodes, .. } | WorkKind::Join { nodes, .. } if nodes.len() == 1 => {
-                format!("{label}s")
+            WorkKind::Query(query) => format!("query {}", named(&query.name)),
+            WorkKind::Leave { nodes, .. } => {
+                format!("{} leave{}", who(scenario, nodes), ends(nodes))
             }
-            WorkKind::Leave { .. } | WorkKind::Join { .. } | WorkKind::Event { .. } => label,
+            WorkKind::Join { nodes, .. } => format!("{} join{}", who(scenario, nodes), ends(nodes)),
+            WorkKind::SetTags { nodes, .. } => format!("new tags of {}", who(scenario, nodes)),
+            WorkKind::Keys { verb, .. } => match verb {
+                KeyVerb::Install => "key installed".into(),
+                KeyVerb::Use => "key used".into(),
+                KeyVerb::Remove => "key removed".into(),
+                KeyVerb::List => "keys listed".into(),
+            },
+            WorkKind::ForceLeave { node, .. } => {
+                format!("{} forced out", named(scenario.node_name(*node)))
+            }
         };
         all.push((work.at, label));
     }

@@ -348,8 +348,12 @@ fn totals(page: &mut Page, results: &[SeedResult]) {
         ("Malformed or refused input", sum.dropped_input),
         ("User events delivered", sum.events_delivered),
     ];
-    let rows: Vec<Vec<String>> =
-        rows.map(|(name, count)| vec![name.to_owned(), grouped(count)]).to_vec();
+    let serf = sum.serf().into_iter().filter(|(_, count)| *count > 0);
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .chain(serf)
+        .map(|(name, count)| vec![name.to_owned(), grouped(count)])
+        .collect();
     page.table(&["Counter", "#all seeds"], &rows);
 }
 

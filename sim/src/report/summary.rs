@@ -267,52 +267,11 @@ fn left(departure: &Departure) -> Left<'_> {
     }
 }
 
-/// The totals of all seeds together. Destructured, so that a new counter cannot be forgotten here.
+/// The totals of all seeds together.
 pub(super) fn total(results: &[SeedResult]) -> Totals {
     let mut sum = Totals::default();
     for result in results {
-        let Totals {
-            engine_events,
-            datagrams_sent,
-            datagrams_delivered,
-            datagrams_lost,
-            datagrams_unreachable,
-            datagrams_overflowed,
-            datagrams_duplicated,
-            datagram_bytes,
-            stream_bytes,
-            streams,
-            probes,
-            probes_indirect,
-            probes_failed,
-            suspicions,
-            refutations,
-            push_pulls,
-            dropped_input,
-            events_delivered,
-        } = &result.totals;
-        for (into, from) in [
-            (&mut sum.engine_events, engine_events),
-            (&mut sum.datagrams_sent, datagrams_sent),
-            (&mut sum.datagrams_delivered, datagrams_delivered),
-            (&mut sum.datagrams_lost, datagrams_lost),
-            (&mut sum.datagrams_unreachable, datagrams_unreachable),
-            (&mut sum.datagrams_overflowed, datagrams_overflowed),
-            (&mut sum.datagrams_duplicated, datagrams_duplicated),
-            (&mut sum.datagram_bytes, datagram_bytes),
-            (&mut sum.stream_bytes, stream_bytes),
-            (&mut sum.streams, streams),
-            (&mut sum.probes, probes),
-            (&mut sum.probes_indirect, probes_indirect),
-            (&mut sum.probes_failed, probes_failed),
-            (&mut sum.suspicions, suspicions),
-            (&mut sum.refutations, refutations),
-            (&mut sum.push_pulls, push_pulls),
-            (&mut sum.dropped_input, dropped_input),
-            (&mut sum.events_delivered, events_delivered),
-        ] {
-            *into = into.saturating_add(*from);
-        }
+        sum.add(&result.totals);
     }
     sum
 }

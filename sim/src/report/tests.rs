@@ -58,6 +58,8 @@ fn scenario(name: &str, nodes: u32, loss_ppm: u32) -> Scenario {
         addr: format!("10.0.{}.{}:7946", index / 200, index % 200 + 1).parse().unwrap(),
         advertise: format!("10.0.{}.{}:7946", index / 200, index % 200 + 1).parse().unwrap(),
         region: 0,
+        tags: uwasa_core::tags::Tags::new(),
+        claim: None,
     };
     Scenario {
         name: name.into(),
@@ -172,7 +174,7 @@ fn demo(name: &str, nodes: u32, seeds: u64, loss: f64) -> (Scenario, Vec<SeedRes
     let mut scenario = scenario(name, nodes, u32::try_from(nanos(loss) / 1_000).unwrap());
     scenario.faults = vec![
         fault(20.0, FaultKind::Crash { nodes: vec![2] }),
-        fault(40.0, FaultKind::Restart { nodes: vec![2], keep_state: false }),
+        fault(40.0, FaultKind::Restart { nodes: vec![2], keep_state: false, running: false }),
     ];
     scenario.start = cold(nodes, 0);
     let leave_work = WorkKind::Leave { nodes: vec![4], exit_after: 0 };

@@ -1,5 +1,7 @@
 //! `[[expect]]`: what must hold, and in how many seeds.
 
+mod serf;
+
 use uwasa_core::trace::MemberState;
 
 use super::fault::{Placed, refuse_after_end};
@@ -9,12 +11,18 @@ use super::select::Names;
 use super::units::{PPM, format_duration};
 use crate::scenario::{Expect, ExpectKind, Fault, FaultKind, Nanos, NodeIndex, Work, WorkKind};
 
-const KINDS: [&str; 6] = [
+const KINDS: [&str; 12] = [
     "event_coverage",
+    "query",
     "detected",
     "no_false_failures",
     "converged_by",
     "state_at",
+    "status",
+    "tags",
+    "keys",
+    "shut_down",
+    "up",
     "joined_then_failed",
 ];
 
@@ -75,6 +83,14 @@ fn read_one(
             instant(Some(field), around, problems).map(|by| ExpectKind::ConvergedBy { by })
         }
         Some(("state_at", field)) => state_at(&field, around, problems),
+        Some(("query", field)) => serf::query(&field, around, problems),
+        Some(("status", field)) => serf::status(&field, around, problems),
+        Some(("tags", field)) => serf::tags(&field, around, problems),
+        Some(("keys", field)) => serf::keys(&field, around, problems),
+        Some(("shut_down", field)) => serf::shut_down(&field, around, problems),
+        Some(("up", field)) => {
+            around.names.select(&field, problems).map(|nodes| ExpectKind::Up { nodes })
+        }
         Some((_, field)) => joined_then_failed(&field, around, problems),
         None => None,
     };
@@ -122,7 +138,12 @@ fn event_coverage(
     let name = event.string("the name of an event", problems)?;
     let sent = around.workload.iter().filter_map(|work| match &work.value.kind {
         WorkKind::Event { name, .. } => Some((name.as_str(), work.value.at)),
-        WorkKind::Leave { .. } | WorkKind::Join { .. } => None,
+        WorkKind::Query(_)
+        | WorkKind::Leave { .. }
+        | WorkKind::Join { .. }
+        | WorkKind::SetTags { .. }
+        | WorkKind::Keys { .. }
+        | WorkKind::ForceLeave { .. } => None,
     });
     let last = sent.clone().filter(|(sent, _)| *sent == name).map(|(_, at)| at).max();
     match last {
@@ -186,7 +207,7 @@ fn detected(
     table.finish(&[], problems);
     let within = within_field.as_ref().and_then(|field| field.duration(problems));
     let node_field = node_field?;
-    let node = around.names.node(&node_field, problems)?;
+    let node = around.names.member(&node_field, problems)?;
     let state = state?;
     let (what, last) = match state {
         MemberState::Left => ("leave", leaves(around.workload, node).max()),
@@ -269,7 +290,7 @@ fn state_at(
     };
     let subject = table
         .required("subject", "subject = \"host5\"", problems)
-        .and_then(|field| around.names.node(&field, problems));
+        .and_then(|field| around.names.member(&field, problems));
     let state = table
         .required("state", "state = \"left\"", problems)
         .and_then(|field| field.word(&STATES, problems));
@@ -285,7 +306,8 @@ fn joined_then_failed(
     let example = "{ observer = \"host1\", subject = \"host2\", by = \"60s\" }";
     let mut table = field.table(&format!("a table such as {example}"), problems)?;
     let mut node = |key, example| {
-        table.required(key, example, problems).and_then(|field| around.names.node(&field, problems))
+        let field = table.required(key, example, problems)?;
+        around.names.member(&field, problems)
     };
     let observer = node("observer", "observer = \"host1\"");
     let subject = node("subject", "subject = \"host2\"");

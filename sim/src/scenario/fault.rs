@@ -28,7 +28,8 @@ pub(super) fn read(
     let mut faults = Vec::new();
     for field in field.list("[[fault]] blocks", problems).unwrap_or_default() {
         let table = field.table("a [[fault]] block", problems);
-        if let Some(value) = table.and_then(|table| read_one(table, duration, names, problems)) {
+        let read = table.and_then(|table| read_one(table, duration, names, problems));
+        for value in read.into_iter().flatten() {
             faults.push(Placed { place: field.place(), path: field.path.clone(), value });
         }
     }
@@ -72,7 +73,7 @@ fn read_one(
     duration: Option<Nanos>,
     names: &Names,
     problems: &mut Problems<'_>,
-) -> Option<Fault> {
+) -> Option<Vec<Fault>> {
     let at = read_at(&mut table, duration, problems);
     let ends = [table.field("for"), table.field("until")];
     let kind = table.exactly_one(&KINDS, problems);
@@ -98,9 +99,9 @@ fn read_one(
             names.select(&field, problems).map(|nodes| FaultKind::Crash { nodes })
         }
         Some(("restart", field)) => {
-            let keep_state = switch(&mut table, "keep_state", problems);
-            let nodes = names.select(&field, problems);
-            nodes.map(|nodes| FaultKind::Restart { nodes, keep_state })
+            let restarts = restarts(&field, &mut table, at, duration, names, problems);
+            table.finish(&HINTS, problems);
+            return restarts;
         }
         Some(("pause", field)) => {
             names.select(&field, problems).map(|nodes| FaultKind::Pause { nodes })
@@ -113,13 +114,54 @@ fn read_one(
         Some((_, field)) => degrade(&field, problems),
         None => None,
     };
-    let hints = [
-        ("keep_state", "it is for `restart`"),
-        ("one_way", "it is for `partition`"),
-        ("heal", "a fault heals by itself at the end of `for` or `until`"),
-    ];
-    table.finish(&hints, problems);
-    Some(Fault { at: at?, until, kind: kind? })
+    table.finish(&HINTS, problems);
+    Some(vec![Fault { at: at?, until, kind: kind? }])
+}
+
+const HINTS: [(&str, &str); 4] = [
+    ("keep_state", "it is for `restart`"),
+    ("every", "it is for `restart`, the time between one node and the next"),
+    ("one_way", "it is for `partition`"),
+    ("heal", "a fault heals by itself at the end of `for` or `until`"),
+];
+
+/// All nodes in one instant, or with `every` one after the other, whether they run or not.
+fn restarts(
+    field: &Field<'_>,
+    table: &mut Table<'_>,
+    at: Option<Nanos>,
+    duration: Option<Nanos>,
+    names: &Names,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<Fault>> {
+    let keep_state = switch(table, "keep_state", problems);
+    let every = table.field("every");
+    let nodes = names.select(field, problems);
+    let Some(every) = every else {
+        let kind = FaultKind::Restart { nodes: nodes?, keep_state, running: false };
+        return Some(vec![Fault { at: at?, until: None, kind }]);
+    };
+    let step = every.positive(problems)?;
+    let (at, nodes) = (at?, nodes?);
+    let last = at.saturating_add(step.saturating_mul(nodes.len() as u64 - 1));
+    if let Some(duration) = duration.filter(|duration| last > *duration) {
+        every.refuse(
+            format!(
+                "brings the last of {} nodes to {}, after the end of the run at {}: shorten it, or make `duration` \
+                 longer",
+                nodes.len(),
+                format_duration(last),
+                format_duration(duration)
+            ),
+            problems,
+        );
+    }
+    let times = (0..).map(|index: u64| at.saturating_add(step.saturating_mul(index)));
+    let one = |(node, at)| {
+        let kind = FaultKind::Restart { nodes: vec![node], keep_state, running: true };
+        Fault { at, until: None, kind }
+    };
+    Some(nodes.into_iter().zip(times).map(one).collect())
 }
 
 fn switch(table: &mut Table<'_>, key: &'static str, problems: &mut Problems<'_>) -> bool {
@@ -226,7 +268,7 @@ fn shares(
         field.refuse("the shares add up to more than 1", problems);
         return None;
     }
-    let nodes: Vec<NodeIndex> = names.all().collect();
+    let nodes: Vec<NodeIndex> = names.members().collect();
     let cut = |share: u64| {
         let position = (nodes.len() as u64 * share + u64::from(PPM) / 2) / u64::from(PPM);
         usize::try_from(position).unwrap_or(nodes.len())

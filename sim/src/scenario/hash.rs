@@ -25,13 +25,14 @@ impl Write for Hasher {
 }
 
 /// Version of the form below; a change of the form changes every hash, and this number says so.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 fn canonical(scenario: &Scenario, out: &mut Hasher) -> fmt::Result {
     writeln!(out, "form {FORM}")?;
     writeln!(out, "duration {} bucket {}", scenario.duration, scenario.series_bucket)?;
     for node in &scenario.nodes {
         writeln!(out, "node {:?} {} {} {}", node.name, node.addr, node.advertise, node.region)?;
+        writeln!(out, "tags {:?} claim {:?}", node.tags, node.claim)?;
     }
     writeln!(out, "start {:?}", scenario.start)?;
     writeln!(out, "config {:?}", *scenario.config)?;

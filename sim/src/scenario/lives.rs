@@ -5,7 +5,7 @@ use super::fault::Placed;
 use super::problem::Problems;
 use super::select::Names;
 use super::units::format_duration;
-use crate::scenario::{Fault, FaultKind, Nanos, NodeIndex, Start, Work, WorkKind};
+use crate::scenario::{Fault, FaultKind, Nanos, NodeIndex, NodeSpec, Query, Start, Work, WorkKind};
 
 #[derive(Clone, Copy)]
 enum Life {
@@ -20,17 +20,19 @@ enum Life {
 /// Checks `faults` and `workload`, both in order of time.
 pub(super) fn check(
     start: &Start,
+    specs: &[NodeSpec],
     faults: &[Placed<Fault>],
     workload: &[Placed<Work>],
     names: &Names,
     problems: &mut Problems<'_>,
 ) {
-    let boot = match start {
-        Start::Warm => None,
-        Start::Cold { boot, .. } => Some(boot.as_slice()),
-    };
-    let lives = names.all().map(|_| if boot.is_some() { Life::NotBooted } else { Life::Up });
-    let mut walk = Walk { lives: lives.collect(), boot, names };
+    let boot = specs.iter().enumerate().map(|(index, spec)| match (spec.claim, start) {
+        (Some(claim), _) => claim.boot,
+        (None, Start::Cold { boot, .. }) => boot.get(index).copied().unwrap_or(0),
+        (None, Start::Warm) => 0,
+    });
+    let lives = specs.iter().map(|_| Life::NotBooted).collect();
+    let mut walk = Walk { lives, boot: boot.collect(), names };
     let mut works = workload.iter().peekable();
     for fault in faults {
         while let Some(work) = works.next_if(|work| work.value.at < fault.value.at) {
@@ -45,14 +47,14 @@ pub(super) fn check(
 
 struct Walk<'a> {
     lives: Vec<Life>,
-    boot: Option<&'a [Nanos]>,
+    boot: Vec<Nanos>,
     names: &'a Names,
 }
 
 impl Walk<'_> {
     fn life(&self, node: NodeIndex, at: Nanos) -> Life {
         let index = node as usize;
-        let booted = self.boot.and_then(|boot| boot.get(index)).is_none_or(|boot| *boot <= at);
+        let booted = self.boot[index] <= at;
         match self.lives[index] {
             Life::NotBooted if booted => Life::Up,
             life @ (Life::Up | Life::NotBooted | Life::Off(_) | Life::Leaving(_)) => life,
@@ -61,15 +63,16 @@ impl Walk<'_> {
 
     fn fault(&mut self, fault: &Placed<Fault>, problems: &mut Problems<'_>) {
         let at = fault.value.at;
-        let (key, nodes) = match &fault.value.kind {
-            FaultKind::Crash { nodes } => ("crash", nodes),
-            FaultKind::Restart { nodes, .. } => ("restart", nodes),
-            FaultKind::Pause { nodes } => ("pause", nodes),
+        let (key, nodes, running) = match &fault.value.kind {
+            FaultKind::Crash { nodes } => ("crash", nodes, false),
+            FaultKind::Restart { nodes, running, .. } => ("restart", nodes, *running),
+            FaultKind::Pause { nodes } => ("pause", nodes, false),
             FaultKind::Partition { .. } | FaultKind::Degrade { .. } => return,
         };
         for node in nodes {
             let life = self.life(*node, at);
             let wrong = match (key, life) {
+                ("restart", Life::Up) if running => None,
                 ("restart", Life::Up) => {
                     Some("is up then: crash it, or let it leave, before".to_owned())
                 }
@@ -105,13 +108,16 @@ impl Walk<'_> {
         let at = work.value.at;
         let mut gone = at;
         let (key, nodes) = match &work.value.kind {
-            WorkKind::Event { from: Some(node), .. } => ("from", std::slice::from_ref(node)),
-            WorkKind::Event { from: None, .. } => return,
+            WorkKind::Event { from, .. }
+            | WorkKind::Query(Query { from, .. })
+            | WorkKind::Keys { from, .. }
+            | WorkKind::ForceLeave { from, .. } => ("from", from.as_slice()),
             WorkKind::Leave { nodes, exit_after } => {
                 gone = at.saturating_add(*exit_after);
                 ("leave", nodes.as_slice())
             }
             WorkKind::Join { nodes, .. } => ("join", nodes.as_slice()),
+            WorkKind::SetTags { nodes, .. } => ("nodes", nodes.as_slice()),
         };
         for node in nodes {
             let life = self.life(*node, at);
@@ -142,7 +148,7 @@ impl Walk<'_> {
     }
 
     fn not_booted(&self, node: NodeIndex) -> String {
-        let boot = self.boot.and_then(|boot| boot.get(node as usize)).copied().unwrap_or(0);
+        let boot = self.boot[node as usize];
         format!("boots only at {}: choose a later time", format_duration(boot))
     }
 

@@ -17,6 +17,7 @@ mod problem;
 mod select;
 mod settings;
 mod start;
+mod tags;
 mod units;
 mod work;
 
@@ -24,6 +25,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use uwasa_core::config::Config;
+use uwasa_core::tags::Tags;
+use uwasa_core::trace::{MemberState, MemberStatus};
 
 pub use parse::{load, parse, parse_seeds};
 pub use problem::ScenarioErrors;
@@ -53,7 +56,7 @@ pub struct Scenario {
     pub seeds: Vec<u64>,
     /// Virtual time to simulate.
     pub duration: Nanos,
-    /// Every node.
+    /// Every node: the members, then hosts that start with the name of one of them.
     pub nodes: Vec<NodeSpec>,
     /// How the cluster comes to be.
     pub start: Start,
@@ -79,6 +82,27 @@ impl Scenario {
         self.nodes.get(index).map_or("", |spec| spec.name.as_str())
     }
 
+    /// How many nodes have a name of their own. They come first, so that the index of each is its id in the protocol too;
+    /// everything measured about membership is about them.
+    #[must_use]
+    pub fn members_len(&self) -> u32 {
+        let count = self.nodes.partition_point(|spec| spec.claim.is_none());
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// The nodes that have a name of their own.
+    #[must_use]
+    pub fn members(&self) -> &[NodeSpec] {
+        &self.nodes[..self.nodes.partition_point(|spec| spec.claim.is_none())]
+    }
+
+    /// The name that a node carries in the protocol.
+    #[must_use]
+    pub fn protocol_name(&self, node: NodeIndex) -> &str {
+        let claim = self.nodes.get(node as usize).and_then(|spec| spec.claim);
+        self.node_name(claim.map_or(node, |claim| claim.owner))
+    }
+
     /// Where a part with this line was written: `scenarios/x.toml:14`, or `scenarios/x.toml (--set)` for line 0.
     #[must_use]
     pub fn place(&self, line: usize) -> String {
@@ -92,7 +116,7 @@ impl Scenario {
 /// One node.
 #[derive(Clone, Debug)]
 pub struct NodeSpec {
-    /// Unique name.
+    /// Unique name; for a host that claims another's, its name in the scenario only.
     pub name: String,
     /// Address that really reaches it.
     pub addr: SocketAddr,
@@ -100,6 +124,19 @@ pub struct NodeSpec {
     pub advertise: SocketAddr,
     /// Index into [`Network::regions`].
     pub region: u16,
+    /// What it says about itself when it starts.
+    pub tags: Tags,
+    /// It starts with the name of another node.
+    pub claim: Option<Claim>,
+}
+
+/// A host that starts with the name of another. It runs the protocol like every node, but ground truth is not about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    /// Whose name it carries.
+    pub owner: NodeIndex,
+    /// When it boots, whatever the start plan says.
+    pub boot: Nanos,
 }
 
 /// How the cluster comes to be.
@@ -210,8 +247,11 @@ pub enum FaultKind {
     Restart {
         /// Who.
         nodes: Vec<NodeIndex>,
-        /// Whether it remembers the members it knew (rejoins them) or starts empty and joins by the start plan.
+        /// Whether it finds its snapshot on the disk (and rejoins the members in it), or an empty disk and joins by the
+        /// start plan.
         keep_state: bool,
+        /// Whether it may run until then: it is killed first.
+        running: bool,
     },
     /// The process is stopped (SIGSTOP, a laptop asleep): timers and packets wait, the receive buffer fills.
     Pause {
@@ -269,6 +309,91 @@ pub enum WorkKind {
         /// Whom.
         seeds: Vec<NodeIndex>,
     },
+    /// A query is sent.
+    Query(Query),
+    /// Tags are replaced.
+    SetTags {
+        /// Whose.
+        nodes: Vec<NodeIndex>,
+        /// The new ones.
+        tags: Tags,
+    },
+    /// The keys of all members are changed or listed.
+    Keys {
+        /// By whom; `None`: a live node drawn from the workload stream.
+        from: Option<NodeIndex>,
+        /// What to do.
+        verb: KeyVerb,
+        /// The key, 16, 24 or 32 bytes; empty for a listing.
+        key: Vec<u8>,
+        /// Members that pass on each answer.
+        relay_factor: u8,
+    },
+    /// A failed member is turned into one that left.
+    ForceLeave {
+        /// By whom; `None`: a live node drawn from the workload stream.
+        from: Option<NodeIndex>,
+        /// Whom.
+        node: NodeIndex,
+        /// Whether its record is erased too.
+        prune: bool,
+    },
+}
+
+/// A query of the workload.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// By whom; `None`: a live node drawn from the workload stream.
+    pub from: Option<NodeIndex>,
+    /// Name.
+    pub name: String,
+    /// Payload.
+    pub payload: Vec<u8>,
+    /// Only these nodes; empty: all.
+    pub nodes: Vec<NodeIndex>,
+    /// Only nodes whose tags match all of these.
+    pub tags: Vec<TagMatch>,
+    /// Whether acks are asked for.
+    pub ack: bool,
+    /// Members that pass on each ack and answer.
+    pub relay_factor: u8,
+    /// How long to wait; 0: the protocol's default.
+    pub timeout: Nanos,
+    /// What the application of a node that gets it answers.
+    pub answer: Answer,
+}
+
+/// A condition on one tag; a missing tag is the empty string.
+#[derive(Clone, Debug)]
+pub struct TagMatch {
+    /// Name of the tag.
+    pub tag: String,
+    /// What its value must contain. On bytes, so that classes such as `\d` are ASCII as in Go.
+    pub regex: regex::bytes::Regex,
+}
+
+/// What simulated applications answer to a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The name of the node.
+    Name,
+    /// This text.
+    Text(String),
+    /// Nothing.
+    Silence,
+}
+
+/// What is done with keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyVerb {
+    /// Add one.
+    Install,
+    /// Make one primary.
+    Use,
+    /// Remove one.
+    Remove,
+    /// List all.
+    List,
 }
 
 /// One expectation.
@@ -301,7 +426,7 @@ pub enum ExpectKind {
         /// Who.
         node: NodeIndex,
         /// `Dead` or `Left`.
-        state: uwasa_core::trace::MemberState,
+        state: MemberState,
         /// Share of live observers, millionths.
         coverage_ppm: u32,
         /// Time from the crash or leave.
@@ -323,7 +448,7 @@ pub enum ExpectKind {
         /// Who is looked at.
         subject: NodeIndex,
         /// What must be seen.
-        state: Option<uwasa_core::trace::MemberState>,
+        state: Option<MemberState>,
     },
     /// `observer` sees `subject` join and then fail, in this order (the wrong-interface accident).
     JoinedThenFailed {
@@ -333,5 +458,55 @@ pub enum ExpectKind {
         subject: NodeIndex,
         /// By this time of the run.
         by: Nanos,
+    },
+    /// The members that a query was for have acked and answered it.
+    Query {
+        /// Name of the query.
+        query: String,
+        /// Share of the matching live nodes that acked, millionths.
+        acks_ppm: Option<u32>,
+        /// Share of the matching live nodes that answered, millionths.
+        responses_ppm: Option<u32>,
+        /// Time from sending; `None`: when the query ends.
+        within: Option<Nanos>,
+    },
+    /// Every live node has this keyring.
+    Keys {
+        /// Number of keys, if it matters.
+        count: Option<u32>,
+        /// The primary key, if it matters.
+        primary: Option<Vec<u8>>,
+        /// Time from the start of the run.
+        by: Nanos,
+    },
+    /// Every live node knows these tags of the given nodes.
+    Tags {
+        /// Whose.
+        nodes: Vec<NodeIndex>,
+        /// Tags that must be among them.
+        tags: Tags,
+        /// Time from the start of the run.
+        by: Nanos,
+    },
+    /// Every live node but the subject keeps it under this status; `None`: has no record of it.
+    Status {
+        /// Who is looked at.
+        subject: NodeIndex,
+        /// What must be seen.
+        status: Option<MemberStatus>,
+        /// Time from the start of the run.
+        by: Nanos,
+    },
+    /// A node has shut itself down.
+    ShutDown {
+        /// Who.
+        node: NodeIndex,
+        /// Time from the start of the run.
+        by: Nanos,
+    },
+    /// These processes run at the end.
+    Up {
+        /// Who.
+        nodes: Vec<NodeIndex>,
     },
 }

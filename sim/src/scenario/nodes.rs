@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use uwasa_core::tags::Tags;
+
 use super::document::Value;
+use super::fault::refuse_after_end;
 use super::field::{Field, Table};
 use super::problem::Problems;
 use super::select::Names;
-use crate::scenario::{NodeIndex, NodeSpec};
+use super::tags;
+use crate::scenario::{Claim, Nanos, NodeIndex, NodeSpec};
 
 /// Most nodes of one scenario.
 const NODES_MAX: u64 = 100_000;
@@ -27,33 +31,77 @@ pub(super) struct Nodes {
 }
 
 /// Reads `nodes`, `[[node]]` and `regions`.
-pub(super) fn read(root: &mut Table<'_>, problems: &mut Problems<'_>) -> Nodes {
+pub(super) fn read(
+    root: &mut Table<'_>,
+    duration: Option<Nanos>,
+    problems: &mut Problems<'_>,
+) -> Nodes {
     let field = root.required("nodes", "nodes = 10", problems);
     let specs = field.as_ref().and_then(|field| generate(field, problems));
     let complete = specs.is_some();
     let mut specs = specs.unwrap_or_default();
     let names = Names::new(&specs, complete);
     let regions = regions(root.field("regions"), &mut specs, &names, problems);
-    if let Some(field) = root.field("node") {
-        let mut seen = BTreeSet::new();
-        for field in field.list("[[node]] blocks", problems).unwrap_or_default() {
-            let node = override_node(&field, &mut specs, &names, &regions, problems);
-            if let Some(node) = node
-                && !seen.insert(node)
-            {
-                let name = names.name(node);
-                field.refuse(
-                    format!("{name} has a [[node]] block already: write one with all of its keys"),
-                    problems,
-                );
+    let blocks = root.field("node").and_then(|field| field.list("[[node]] blocks", problems));
+    let around = Around { names: &names, regions: &regions, duration };
+    let mut seen = BTreeSet::new();
+    let mut claims = Vec::new();
+    for field in blocks.unwrap_or_default() {
+        match block(&field, &mut specs, &around, problems) {
+            Some(Block::Nodes(nodes)) => {
+                for node in nodes.into_iter().filter(|node| !seen.insert(*node)) {
+                    let name = names.name(node);
+                    field.refuse(
+                        format!(
+                            "{name} has a [[node]] block already: write one with all of its keys"
+                        ),
+                        problems,
+                    );
+                }
             }
+            Some(Block::Claim(spec)) => claims.push(*spec),
+            None => {}
         }
     }
+    add_claims(&mut specs, claims);
     if let Some(field) = field {
         check_unique(&field, &specs, problems);
         check_regions(&field, &specs, &regions, problems);
     }
+    let names = Names::new(&specs, complete);
     Nodes { specs, names, regions }
+}
+
+/// What [[node]] blocks are checked against.
+struct Around<'a> {
+    names: &'a Names,
+    regions: &'a [String],
+    duration: Option<Nanos>,
+}
+
+/// What a [[node]] block is about.
+enum Block {
+    /// Nodes that are there.
+    Nodes(Vec<NodeIndex>),
+    /// One more host, with the name of another; port 0 stands for an address that is to be chosen.
+    Claim(Box<NodeSpec>),
+}
+
+/// Appends hosts that claim names; those without an address get the next one after all others.
+fn add_claims(specs: &mut Vec<NodeSpec>, claims: Vec<NodeSpec>) {
+    for mut claim in claims {
+        if claim.addr.port() == 0 {
+            let highest = specs.iter().map(|spec| spec.addr).max();
+            let next = highest.and_then(|addr| Some((nth_address(addr.ip(), 1)?, addr.port())));
+            // Past the last address there is none; the clash with the highest one is reported.
+            let addr = next.map(SocketAddr::from).or(highest);
+            claim.addr = addr.unwrap_or(SocketAddr::new(ADDR_DEFAULT, PORT_DEFAULT));
+            if claim.advertise.port() == 0 {
+                claim.advertise = claim.addr;
+            }
+        }
+        specs.push(claim);
+    }
 }
 
 /// A count, a list of names, or a table.
@@ -61,7 +109,8 @@ fn generate(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<Vec<NodeSp
     match &field.item.value {
         Value::Integer(_) => {
             let count = field.integer(1, NODES_MAX, problems)?;
-            build(field, numbered(NAME_DEFAULT, count), ADDR_DEFAULT, PORT_DEFAULT, problems)
+            let first = SocketAddr::new(ADDR_DEFAULT, PORT_DEFAULT);
+            build(field, numbered(NAME_DEFAULT, count), first, &Tags::new(), problems)
         }
         Value::Array(_) => {
             let fields = field.list("a list of names", problems)?;
@@ -79,7 +128,8 @@ fn generate(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<Vec<NodeSp
                 field.refuse("is empty: a scenario needs at least one node", problems);
                 return None;
             }
-            build(field, names, ADDR_DEFAULT, PORT_DEFAULT, problems)
+            let first = SocketAddr::new(ADDR_DEFAULT, PORT_DEFAULT);
+            build(field, names, first, &Tags::new(), problems)
         }
         Value::String(_) | Value::Float(_) | Value::Bool(_) | Value::Other(_) | Value::Table(_) => {
             from_table(field, problems)
@@ -105,8 +155,13 @@ fn from_table(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<Vec<Node
         Some(field) => field.integer(1, 65_535, problems).and_then(|port| port.try_into().ok()),
         None => Some(PORT_DEFAULT),
     };
+    let tags = match table.field("tags") {
+        Some(field) => tags::read(&field, problems),
+        None => Some(Tags::new()),
+    };
     table.finish(&[], problems);
-    build(field, numbered(pattern?, count?), addr?, port?, problems)
+    let first = SocketAddr::new(addr?, port?);
+    build(field, numbered(pattern?, count?), first, &tags?, problems)
 }
 
 fn name_pattern<'a>(field: &Field<'a>, count: u64, problems: &mut Problems<'_>) -> Option<&'a str> {
@@ -156,22 +211,24 @@ fn numbered(pattern: &str, count: u64) -> Vec<String> {
 fn build(
     field: &Field<'_>,
     names: Vec<String>,
-    first: IpAddr,
-    port: u16,
+    first: SocketAddr,
+    tags: &Tags,
     problems: &mut Problems<'_>,
 ) -> Option<Vec<NodeSpec>> {
     let count = names.len();
     let specs: Option<Vec<NodeSpec>> = (0_u32..)
         .zip(names)
         .map(|(index, name)| {
-            let addr = SocketAddr::new(nth_address(first, index)?, port);
-            Some(NodeSpec { name, addr, advertise: addr, region: 0 })
+            let addr = SocketAddr::new(nth_address(first.ip(), index)?, first.port());
+            let tags = tags.clone();
+            Some(NodeSpec { name, addr, advertise: addr, region: 0, tags, claim: None })
         })
         .collect();
     if specs.is_none() {
         field.refuse(
             format!(
-                "{count} addresses counted upwards from {first} run past the last one: start lower"
+                "{count} addresses counted upwards from {} run past the last one: start lower",
+                first.ip()
             ),
             problems,
         );
@@ -216,15 +273,49 @@ fn socket_addr(field: &Field<'_>, port: u16, problems: &mut Problems<'_>) -> Opt
     ip(field, problems).map(|ip| SocketAddr::new(ip, port))
 }
 
-/// Applies one [[node]] block and says which node it is about.
-fn override_node(
+/// Applies one [[node]] block and says what it is about.
+fn block(
     field: &Field<'_>,
     specs: &mut [NodeSpec],
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Block> {
+    let mut table = field.table("a [[node]] block", problems)?;
+    let region =
+        table.field("region").and_then(|field| region_index(&field, around.regions, problems));
+    let tags = table.field("tags").and_then(|field| tags::read(&field, problems));
+    if let Some(claims) = table.field("claims") {
+        let spec = claim(&claims, &mut table, around, problems);
+        table.finish(&[("boot", "write at = \"20s\"")], problems);
+        let tags = tags.unwrap_or_default();
+        return spec
+            .map(|spec| NodeSpec { region: region.unwrap_or(0), tags, ..spec })
+            .map(|spec| Block::Claim(Box::new(spec)));
+    }
+    let nodes = if let Some(group) = table.field("nodes") {
+        let hint = "it is for a block about one node, with `name`";
+        table.finish(&["name", "addr", "advertise", "at"].map(|key| (key, hint)), problems);
+        around.names.select(&group, problems)?
+    } else {
+        let node = one_node(&mut table, specs, around.names, problems);
+        table.finish(&[("at", "it is for a host that `claims` a name")], problems);
+        vec![node?]
+    };
+    for node in &nodes {
+        let Some(spec) = specs.get_mut(*node as usize) else { continue };
+        spec.region = region.unwrap_or(spec.region);
+        spec.tags = tags.clone().unwrap_or_else(|| spec.tags.clone());
+    }
+    Some(Block::Nodes(nodes))
+}
+
+/// Applies the addresses of a block about one node.
+fn one_node(
+    table: &mut Table<'_>,
+    specs: &mut [NodeSpec],
     names: &Names,
-    regions: &[String],
     problems: &mut Problems<'_>,
 ) -> Option<NodeIndex> {
-    let mut table = field.table("a [[node]] block", problems)?;
     let node = table
         .required("name", "name = \"host1\"", problems)
         .and_then(|field| names.node(&field, problems));
@@ -234,16 +325,50 @@ fn override_node(
     let advertise = table
         .field("advertise")
         .and_then(|field| socket_addr(&field, addr.map_or(port, |addr| addr.port()), problems));
-    let region = table.field("region").and_then(|field| region_index(&field, regions, problems));
-    table.finish(&[], problems);
     let spec = spec?;
     if let Some(addr) = addr {
         spec.addr = addr;
         spec.advertise = addr;
     }
     spec.advertise = advertise.unwrap_or(spec.advertise);
-    spec.region = region.unwrap_or(spec.region);
     node
+}
+
+/// One more host, which starts with the name of another.
+fn claim(
+    claims: &Field<'_>,
+    table: &mut Table<'_>,
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<NodeSpec> {
+    let owner = around.names.node(claims, problems);
+    let boot = table.required("at", "at = \"20s\", when it boots", problems).and_then(|field| {
+        let at = field.duration(problems)?;
+        refuse_after_end(&field, at, around.duration, problems);
+        Some(at)
+    });
+    let example = "name = \"rogue\", what the scenario calls it";
+    let name = table.required("name", example, problems).and_then(|field| {
+        let name = node_name(&field, problems)?;
+        if around.names.is_known(&name) {
+            field.refuse(
+                format!(
+                    "\"{name}\" is the name of a node already: call the host that claims a name something else"
+                ),
+                problems,
+            );
+            return None;
+        }
+        Some(name)
+    });
+    let unset = SocketAddr::new(ADDR_DEFAULT, 0);
+    let addr = table.field("addr").map(|field| socket_addr(&field, PORT_DEFAULT, problems));
+    let addr = addr.map_or(Some(unset), |addr| addr)?;
+    let port = if addr.port() == 0 { PORT_DEFAULT } else { addr.port() };
+    let advertise = table.field("advertise").map(|field| socket_addr(&field, port, problems));
+    let advertise = advertise.map_or(Some(addr), |advertise| advertise)?;
+    let claim = Some(Claim { owner: owner?, boot: boot? });
+    Some(NodeSpec { name: name?, addr, advertise, region: 0, tags: Tags::new(), claim })
 }
 
 /// `["eu", "us"]`, or tables that also say who lives there.

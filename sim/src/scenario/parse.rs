@@ -1,5 +1,6 @@
 //! From a TOML file to a validated [`Scenario`], or to every problem the file has.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::document::{self, Item, Value};
@@ -81,18 +82,22 @@ fn build(root: &Item, text: &str, file: &Path, problems: &mut Problems<'_>) -> O
         .required("duration", "duration = \"60s\", the virtual time to simulate", problems)
         .and_then(|field| field.positive(problems));
     let series_bucket = series_bucket(&mut table, duration, problems);
-    let nodes::Nodes { specs, names, regions } = nodes::read(&mut table, problems);
-    let settings = settings::read(&mut table, problems);
+    let nodes::Nodes { specs, names, regions } = nodes::read(&mut table, duration, problems);
+    let mut settings = settings::read(&mut table, problems);
     let network = network::read(&mut table, &regions, problems);
     let start = start::read(&mut table, duration, &names, problems);
     let faults = fault::read(&mut table, duration, &names, problems);
-    let around = work::Around { duration, names: &names, config: &settings.config };
+    settings.keep_snapshots(&faults, problems);
+    let around = work::Around { duration, names: &names, specs: &specs, config: &settings.config };
     let workload = work::read(&mut table, &around, problems);
     if let Start::Warm = start {
-        settings.check_warm(&specs, problems);
+        let members = specs.partition_point(|spec| spec.claim.is_none());
+        settings.check_warm(&specs[..members], problems);
     }
-    lives::check(&start, &faults, &workload, &names, problems);
-    let complete = faults.len() == blocks(root, "fault") && workload.len() == blocks(root, "work");
+    lives::check(&start, &specs, &faults, &workload, &names, problems);
+    let faults_read: BTreeSet<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
+    let complete =
+        faults_read.len() == blocks(root, "fault") && workload.len() == blocks(root, "work");
     let around =
         expect::Around { duration, names: &names, faults: &faults, workload: &workload, complete };
     let expects = expect::read(&mut table, &around, problems);

@@ -11,6 +11,8 @@ use crate::scenario::{NodeIndex, NodeSpec};
 pub(super) struct Names {
     names: Vec<String>,
     index: BTreeMap<String, NodeIndex>,
+    /// How many have a name of their own; those after them claim one of theirs.
+    members: u32,
     /// Whether the node list itself could be read. If not, unknown names are not reported: they would only repeat it.
     complete: bool,
 }
@@ -19,16 +21,23 @@ impl Names {
     pub(super) fn new(nodes: &[NodeSpec], complete: bool) -> Self {
         let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
         let index = (0..).zip(&names).map(|(index, name)| (name.clone(), index)).collect();
-        Self { names, index, complete }
+        let members = nodes.partition_point(|node| node.claim.is_none());
+        Self { names, index, members: u32::try_from(members).unwrap_or(u32::MAX), complete }
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = NodeIndex> + use<> {
-        0..u32::try_from(self.names.len()).unwrap_or(u32::MAX)
+    /// The nodes that have a name of their own.
+    pub(super) fn members(&self) -> impl Iterator<Item = NodeIndex> + use<> {
+        0..self.members
     }
 
     pub(super) fn name(&self, node: NodeIndex) -> &str {
         let index = usize::try_from(node).unwrap_or(usize::MAX);
         self.names.get(index).map_or("", String::as_str)
+    }
+
+    /// Whether a node is called so.
+    pub(super) fn is_known(&self, name: &str) -> bool {
+        self.index.contains_key(name)
     }
 
     /// A single node by name.
@@ -39,6 +48,50 @@ impl Names {
             field.refuse(self.unknown(text), problems);
         }
         found
+    }
+
+    /// A single node that has a name of its own.
+    pub(super) fn member(
+        &self,
+        field: &Field<'_>,
+        problems: &mut Problems<'_>,
+    ) -> Option<NodeIndex> {
+        let node = self.node(field, problems)?;
+        self.refuse_claim(node, field, problems)
+    }
+
+    /// Like [`Names::select`], but only nodes that have a name of their own.
+    pub(super) fn select_members(
+        &self,
+        field: &Field<'_>,
+        problems: &mut Problems<'_>,
+    ) -> Option<Vec<NodeIndex>> {
+        let nodes = self.select(field, problems)?;
+        let claims = nodes.iter().find(|node| **node >= self.members);
+        match claims {
+            Some(node) => self.refuse_claim(*node, field, problems).map(|_| nodes),
+            None => Some(nodes),
+        }
+    }
+
+    fn refuse_claim(
+        &self,
+        node: NodeIndex,
+        field: &Field<'_>,
+        problems: &mut Problems<'_>,
+    ) -> Option<NodeIndex> {
+        if node < self.members {
+            return Some(node);
+        }
+        field.refuse(
+            format!(
+                "{} carries the name of another node, and the others know it by that name only: write that name, or \
+                 another node",
+                self.name(node)
+            ),
+            problems,
+        );
+        None
     }
 
     /// Nodes chosen by one selector or a list of them, each once, in the order they are named.
@@ -88,13 +141,19 @@ impl Names {
             return Ok(vec![*node]);
         }
         if text == "*" {
-            return Ok(self.all().collect());
+            return Ok(self.members().collect());
         }
         let Some((first, last)) = text.split_once("..") else {
             return Err(self.unknown(text));
         };
         let find = |name: &str| self.index.get(name).copied().ok_or_else(|| self.unknown(name));
         let (low, high) = (find(first)?, find(last)?);
+        if let Some(odd) = [low, high].into_iter().find(|node| *node >= self.members) {
+            return Err(format!(
+                "\"{text}\" counts up to {}, which claims the name of another node: name it by itself",
+                self.name(odd)
+            ));
+        }
         if low > high {
             return Err(format!("\"{text}\" runs backwards: write \"{last}..{first}\""));
         }

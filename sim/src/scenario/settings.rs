@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use uwasa_core::config::{Config, Lifeguard, Options, TimerPhase};
 use uwasa_core::keyring::{Key, Keyring};
 
 use super::document::Value;
+use super::fault::Placed;
 use super::field::{Field, Table};
 use super::problem::{Place, Problems};
-use crate::scenario::NodeSpec;
+use crate::scenario::{Fault, FaultKind, NodeSpec};
 
 /// Keys that people look for here and that live elsewhere.
 const HINTS: [(&str, &str); 4] = [
@@ -27,6 +30,28 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// A restart that keeps its state needs a snapshot to keep it in.
+    pub(super) fn keep_snapshots(&mut self, faults: &[Placed<Fault>], problems: &mut Problems<'_>) {
+        let keeps = |fault: &&Placed<Fault>| {
+            matches!(fault.value.kind, FaultKind::Restart { keep_state: true, .. })
+        };
+        let Some(fault) = faults.iter().find(keeps).filter(|_| !self.config.snapshot) else {
+            return;
+        };
+        if let Some((_, place)) = self.places.iter().find(|(field, _)| *field == "snapshot") {
+            problems.add(
+                *place,
+                "config.snapshot",
+                format!(
+                    "is false, and {} keeps state, which is in the snapshot: leave one out",
+                    fault.path
+                ),
+            );
+        }
+        let options = Options { snapshot: true, ..Options::clone(&self.config) };
+        self.config = validated(options, self.place, &self.places, problems);
+    }
+
     /// Refuses limits that a warm start, in which everybody knows everybody, would break from the first moment on.
     pub(super) fn check_warm(&self, nodes: &[NodeSpec], problems: &mut Problems<'_>) {
         let place = |key| self.places.iter().find(|(field, _)| *field == key).map(|(_, at)| *at);
@@ -153,6 +178,18 @@ impl<'t> Reader<'_, 't, '_> {
             ("gossip_to_the_dead", &mut options.gossip_to_the_dead),
             ("dead_node_reclaim", &mut options.dead_node_reclaim),
             ("broadcast_timeout", &mut options.broadcast_timeout),
+            ("leave_propagate_delay", &mut options.leave_propagate_delay),
+            ("coalesce_period", &mut options.coalesce_period),
+            ("quiescent_period", &mut options.quiescent_period),
+            ("user_coalesce_period", &mut options.user_coalesce_period),
+            ("user_quiescent_period", &mut options.user_quiescent_period),
+            ("reap_interval", &mut options.reap_interval),
+            ("reconnect_interval", &mut options.reconnect_interval),
+            ("reconnect_timeout", &mut options.reconnect_timeout),
+            ("tombstone_timeout", &mut options.tombstone_timeout),
+            ("flap_timeout", &mut options.flap_timeout),
+            ("recent_intent_timeout", &mut options.recent_intent_timeout),
+            ("queue_check_interval", &mut options.queue_check_interval),
         ] {
             let field = self.field(key);
             if let Some(nanos) = field.and_then(|field| field.duration(self.problems)) {
@@ -175,6 +212,8 @@ impl<'t> Reader<'_, 't, '_> {
             ("awareness_max_multiplier", &mut options.awareness_max_multiplier),
             ("gossip_nodes", &mut options.gossip_nodes),
             ("event_buffer", &mut options.event_buffer),
+            ("query_buffer", &mut options.query_buffer),
+            ("query_timeout_mult", &mut options.query_timeout_mult),
         ] {
             if let Some(number) = self.number(key, u32::MAX.into()) {
                 *slot = u32::try_from(number).unwrap_or(u32::MAX);
@@ -189,7 +228,9 @@ impl<'t> Reader<'_, 't, '_> {
             }
         }
         for (key, slot) in [
-            ("event_queue_max", &mut options.event_queue_max),
+            ("queue_depth_warning", &mut options.queue_depth_warning),
+            ("queue_depth_max", &mut options.queue_depth_max),
+            ("queue_depth_min", &mut options.queue_depth_min),
             ("members_max", &mut options.members_max),
             ("streams_max", &mut options.streams_max),
         ] {
@@ -203,6 +244,8 @@ impl<'t> Reader<'_, 't, '_> {
         for (key, slot) in [
             ("packet_bytes_max", &mut options.packet_bytes_max),
             ("user_event_bytes_max", &mut options.user_event_bytes_max),
+            ("query_bytes_max", &mut options.query_bytes_max),
+            ("query_response_bytes_max", &mut options.query_response_bytes_max),
         ] {
             let Some(field) = self.field(key) else { continue };
             if let Some(bytes) = field.size(self.problems) {
@@ -218,6 +261,12 @@ impl<'t> Reader<'_, 't, '_> {
             ("verify_outgoing", &mut options.verify_outgoing),
             ("compression", &mut options.compression),
             ("skip_inbound_label_check", &mut options.skip_inbound_label_check),
+            ("snapshot", &mut options.snapshot),
+            ("rejoin_after_leave", &mut options.rejoin_after_leave),
+            ("name_conflict_resolution", &mut options.name_conflict_resolution),
+            ("coordinates", &mut options.coordinates),
+            ("keyring_file", &mut options.keyring_file),
+            ("validate_node_names", &mut options.validate_node_names),
         ] {
             let field = self.field(key);
             if let Some(on) = field.and_then(|field| field.boolean(self.problems)) {
@@ -267,6 +316,16 @@ fn lifeguard(field: &Field<'_>, lifeguard: &mut Lifeguard, problems: &mut Proble
     table.finish(&[], problems);
 }
 
+/// One key in either spelling.
+pub(super) fn key(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<Key> {
+    let text = field.string("a key in base64 or hexadecimal", problems)?;
+    let Some(bytes) = hexadecimal(text).or_else(|| base64(text)) else {
+        field.refuse("is neither base64 nor hexadecimal", problems);
+        return None;
+    };
+    Key::new(&bytes).map_err(|error| field.refuse(error, problems)).ok()
+}
+
 /// One key, or a list whose first key seals.
 fn keyring(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<Keyring> {
     let fields = if let Value::Array(_) = field.item.value {
@@ -276,15 +335,7 @@ fn keyring(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<Keyring> {
     };
     let mut keyring = Keyring::default();
     for one in fields {
-        let text = one.string("a key in base64 or hexadecimal", problems)?;
-        let Some(bytes) = hexadecimal(text).or_else(|| base64(text)) else {
-            one.refuse("is neither base64 nor hexadecimal", problems);
-            return None;
-        };
-        match Key::new(&bytes) {
-            Ok(key) => keyring.install(key),
-            Err(error) => one.refuse(error, problems),
-        }
+        keyring.install(key(&one, problems)?);
     }
     Some(keyring)
 }
@@ -300,20 +351,13 @@ fn hexadecimal(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
+/// Base64 with or without its padding.
 fn base64(text: &str) -> Option<Vec<u8>> {
-    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut bytes = Vec::new();
-    let (mut bits, mut held) = (0_u32, 0_u32);
-    for symbol in text.trim_end_matches('=').bytes() {
-        let value = ALPHABET.iter().position(|known| *known == symbol)?;
-        bits = (bits << 6 | u32::try_from(value).ok()?) & 0xFFFF;
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push(u8::try_from(bits >> held & 0xFF).ok()?);
-        }
-    }
-    Some(bytes)
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &base64::alphabet::STANDARD,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    LENIENT.decode(text).ok()
 }
 
 #[cfg(test)]
@@ -358,9 +402,33 @@ mod tests {
             lifeguard: Lifeguard { local_health: _, suspicion_shrink: _, buddy: _ },
             timer_phase: _,
             broadcast_timeout: _,
+            leave_propagate_delay: _,
+            coalesce_period: _,
+            quiescent_period: _,
+            user_coalesce_period: _,
+            user_quiescent_period: _,
+            reap_interval: _,
+            reconnect_interval: _,
+            reconnect_timeout: _,
+            tombstone_timeout: _,
+            flap_timeout: _,
+            recent_intent_timeout: _,
+            queue_check_interval: _,
+            queue_depth_warning: _,
+            queue_depth_max: _,
+            queue_depth_min: _,
             event_buffer: _,
             user_event_bytes_max: _,
-            event_queue_max: _,
+            query_buffer: _,
+            query_timeout_mult: _,
+            query_bytes_max: _,
+            query_response_bytes_max: _,
+            snapshot: _,
+            rejoin_after_leave: _,
+            name_conflict_resolution: _,
+            coordinates: _,
+            keyring_file: _,
+            validate_node_names: _,
             members_max: _,
             streams_max: _,
             trace: _,

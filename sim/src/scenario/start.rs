@@ -131,6 +131,6 @@ fn cold(
 
 /// Boot instants spread evenly over `span`, the first at zero.
 fn boots(span: Nanos, names: &Names) -> Vec<Nanos> {
-    let count = names.all().count() as u64;
+    let count = names.members().count() as u64;
     (0..count).map(|index| span.saturating_mul(index) / count.max(1)).collect()
 }

@@ -1,5 +1,8 @@
 //! `[[work]]`: what users and operators do.
 
+mod admin;
+mod query;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -12,9 +15,9 @@ use super::field::{Field, Table};
 use super::problem::Problems;
 use super::select::Names;
 use super::units::format_duration;
-use crate::scenario::{Nanos, Work, WorkKind};
+use crate::scenario::{Nanos, NodeIndex, NodeSpec, Work, WorkKind};
 
-const KINDS: [&str; 3] = ["event", "leave", "join"];
+const KINDS: [&str; 7] = ["event", "query", "leave", "join", "set_tags", "keys", "force_leave"];
 /// How long a process stays up after its leave is done, unless the file says otherwise.
 const EXIT_AFTER: Nanos = 1_000_000_000;
 /// Largest Lamport time assumed for the size of an event; a larger number takes more bytes.
@@ -24,6 +27,7 @@ const LTIME_MAX: u64 = 65_535;
 pub(super) struct Around<'a> {
     pub(super) duration: Option<Nanos>,
     pub(super) names: &'a Names,
+    pub(super) specs: &'a [NodeSpec],
     pub(super) config: &'a Config,
 }
 
@@ -77,6 +81,9 @@ fn read_one(
     let at = read_at(&mut table, around.duration, problems);
     let kind = match table.exactly_one(&KINDS, problems) {
         Some(("event", field)) => event(&field, &mut table, around, problems),
+        Some(("query", field)) => {
+            query::read(&field, &mut table, around, problems).map(WorkKind::Query)
+        }
         Some(("leave", field)) => {
             let nodes = around.names.select(&field, problems);
             let exit_after = match table.field("exit_after") {
@@ -85,6 +92,9 @@ fn read_one(
             };
             nodes.zip(exit_after).map(|(nodes, exit_after)| WorkKind::Leave { nodes, exit_after })
         }
+        Some(("set_tags", field)) => admin::set_tags(&field, &mut table, around, problems),
+        Some(("keys", field)) => admin::keys(&field, &mut table, around, problems),
+        Some(("force_leave", field)) => admin::force_leave(&field, &mut table, around, problems),
         Some((_, field)) => {
             let nodes = around.names.select(&field, problems);
             let seeds = table
@@ -94,15 +104,57 @@ fn read_one(
         }
         None => None,
     };
-    let hints = [
-        ("payload", "it is for `event`"),
-        ("from", "it is for `event`; a join says `to`"),
-        ("to", "it is for `join`; an event reaches everybody"),
-        ("exit_after", "it is for `leave`"),
-        ("seeds", "a join says `to`, the nodes to join"),
-    ];
-    table.finish(&hints, problems);
+    table.finish(&HINTS, problems);
     Some(Work { at: at?, kind: kind? })
+}
+
+const HINTS: [(&str, &str); 15] = [
+    ("payload", "it is for `event` and `query`"),
+    ("from", "it is for `event`, `query`, `keys` and `force_leave`; a join says `to`"),
+    (
+        "to",
+        "it is for `join`; an event reaches everybody, and a query is narrowed by `nodes` and `tags`",
+    ),
+    ("exit_after", "it is for `leave`"),
+    ("seeds", "a join says `to`, the nodes to join"),
+    ("nodes", "it is for `query` and `set_tags`; `leave` and `join` name their nodes themselves"),
+    ("tags", "it is for `query`; new tags are written set_tags = { role = \"db\" }"),
+    ("ack", "it is for `query`"),
+    ("answer", "it is for `query`"),
+    ("timeout", "it is for `query`"),
+    ("relay_factor", "it is for `query` and `keys`"),
+    ("key", "it is for `keys`"),
+    ("prune", "it is for `force_leave`"),
+    ("name", "the verb itself says it, as in event = \"deploy\" or query = \"uptime\""),
+    (
+        "role",
+        "it is a tag: write set_tags = { role = \"db\" }, or tags = { role = \"^db\" } beside `query`",
+    ),
+];
+
+/// Who does it; without the key a node is drawn in the run. The outer `None`: it could not be read.
+fn from(
+    table: &mut Table<'_>,
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Option<NodeIndex>> {
+    match table.field("from") {
+        Some(field) => around.names.member(&field, problems).map(Some),
+        None => Some(None),
+    }
+}
+
+/// Members that pass on each answer.
+fn relay_factor(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<u8> {
+    match table.field("relay_factor") {
+        Some(field) => field.integer(0, u8::MAX.into(), problems).and_then(|it| it.try_into().ok()),
+        None => Some(0),
+    }
+}
+
+/// A switch that is off unless it is written.
+fn switch(table: &mut Table<'_>, key: &'static str, problems: &mut Problems<'_>) -> Option<bool> {
+    table.field(key).map_or(Some(false), |field| field.boolean(problems))
 }
 
 fn event(
@@ -116,10 +168,7 @@ fn event(
         Some(field) => field.string("a string", problems),
         None => Some(""),
     };
-    let from = match table.field("from") {
-        Some(field) => Some(around.names.node(&field, problems)?),
-        None => None,
-    };
+    let from = from(table, around, problems)?;
     let (name, payload) = (name?, payload?.as_bytes());
     let limit = around.config.user_event_bytes_max;
     let raw = name.len() + payload.len();

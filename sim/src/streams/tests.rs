@@ -12,7 +12,15 @@ const MS: Nanos = 1_000_000;
 fn scenario(loss_ppm: u32) -> Scenario {
     let node = |index: u8| {
         let addr = SocketAddr::from(([10, 0, 0, index], 7946));
-        NodeSpec { name: format!("host{index}"), addr, advertise: addr, region: 0 }
+        let tags = uwasa_core::tags::Tags::new();
+        NodeSpec {
+            name: format!("host{index}"),
+            addr,
+            advertise: addr,
+            region: 0,
+            tags,
+            claim: None,
+        }
     };
     Scenario {
         name: "test".into(),

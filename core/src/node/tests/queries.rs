@@ -231,7 +231,7 @@ fn key_changes_wait_for_each_other() {
         wire.command(0, Command::Keys { op, relay_factor: 0 });
         ops.push(OpId(wire.commands));
     }
-    assert_eq!(wire.node(0).query_time(), 2, "one query is under way, the others wait");
+    assert_eq!(wire.node(0).info().query_time, 2, "one query is under way, the others wait");
     wire.run(seconds(10));
     let done: Vec<OpId> =
         wire.done.iter().map(|(_, op, _)| *op).filter(|op| ops.contains(op)).collect();
