@@ -466,6 +466,7 @@ fn a_reply_after_the_deadline_is_late_even_before_the_timer() {
     let id = world.ask(QueryParams { timeout, ..QueryParams::default() }).expect("small");
     world.now = Instant::from_nanos(SECOND);
     world.reply(id, "n2", 0);
+    assert_eq!(world.stats.query_responses, 1, "at the deadline it is in time");
     world.now = Instant::from_nanos(SECOND + 1);
     world.reply(id, "n3", 0);
     assert_eq!(world.stats.query_responses, 1);
