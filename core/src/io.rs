@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use crate::command::{Command, OpError, Reply};
 use crate::event::Event;
-pub use crate::ids::{OpId, StreamId};
+pub use crate::ids::{OpId, QueryId, StreamId};
 use crate::pool::Pool;
 use crate::snapshot::Record;
 use crate::swim::Action;

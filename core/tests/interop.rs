@@ -12,6 +12,8 @@
 mod driver;
 #[path = "interop/peer.rs"]
 mod peer;
+#[path = "interop/queries.rs"]
+mod queries;
 
 use std::sync::atomic::Ordering;
 

@@ -17,7 +17,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("engine");
     long(&mut group);
     group.throughput(Throughput::Elements(EVENTS));
-    let scenario = scenario(NODES, "");
+    let scenario = scenario(NODES, "", false);
     let (mut world, mut now) = (None, 0);
     group.bench_function(format!("echo/{NODES}"), |bencher| {
         let world = world.get_or_insert_with(|| EchoWorld::new(&scenario, 1));

@@ -24,7 +24,7 @@ pub(crate) fn asked() -> Option<Load> {
 
 /// Builds the world, runs a virtual second, prints how much memory that took.
 pub(crate) fn answer(load: &Load) -> io::Result<()> {
-    let scenario = scenario(load.nodes, load.network);
+    let scenario = scenario(load.nodes, load.network, load.coordinates);
     let before = resident_bytes()?;
     let mut world = World::new(&scenario, 1);
     world.run_until(SECOND);

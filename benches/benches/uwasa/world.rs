@@ -23,18 +23,21 @@ pub(crate) struct Load {
     pub(crate) nodes: u32,
     /// Keys of the `network` table beside the latency.
     pub(crate) network: &'static str,
+    /// Whether acks carry coordinates.
+    pub(crate) coordinates: bool,
 }
 
 impl Load {
     /// Every load that is measured. Loss hits datagrams only, so that nobody is declared failed and the cluster stays
     /// as it is for as long as is measured.
-    pub(crate) const fn all() -> [Self; 6] {
+    pub(crate) const fn all() -> [Self; 7] {
         const fn load(name: &'static str, nodes: u32, network: &'static str) -> Load {
-            Load { name, nodes, network }
+            Load { name, nodes, network, coordinates: false }
         }
         [
             load("idle/100", 100, ""),
             load("idle/1000", 1_000, ""),
+            Load { coordinates: true, ..load("idle_coordinates/1000", 1_000, "") },
             load("loss_5_percent/1000", 1_000, ", loss = 0.05, stream_loss = false"),
             load("loss_10_percent/1000", 1_000, ", loss = 0.10, stream_loss = false"),
             load("loss_25_percent/1000", 1_000, ", loss = 0.25, stream_loss = false"),
@@ -55,10 +58,10 @@ pub(crate) struct Row {
 }
 
 /// A warm cluster with the LAN profile, compression off.
-pub(crate) fn scenario(nodes: u32, network: &str) -> Scenario {
+pub(crate) fn scenario(nodes: u32, network: &str, coordinates: bool) -> Scenario {
     let text = format!(
         "title = \"bench\"\nnodes = {nodes}\nduration = \"24h\"\nstart = \"warm\"\n\
-         config = {{ compression = false }}\n\
+         config = {{ compression = false, coordinates = {coordinates} }}\n\
          network = {{ latency = {{ low = \"300us\", high = \"1ms\" }}{network} }}\n"
     );
     parse(&text, Path::new("bench.toml"), &[]).expect("a valid scenario")
@@ -72,7 +75,7 @@ pub(crate) fn benches(criterion: &mut Criterion) -> Vec<Row> {
     // One iteration is one virtual second, so elements per second are virtual seconds per second.
     group.throughput(Throughput::Elements(1));
     for load in Load::all() {
-        let scenario = scenario(load.nodes, load.network);
+        let scenario = scenario(load.nodes, load.network, load.coordinates);
         let mut running: Option<(World<'_>, Row)> = None;
         group.bench_function(load.name, |bencher| {
             let (world, row) = running.get_or_insert_with(|| start(&scenario, &load));

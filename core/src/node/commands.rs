@@ -128,4 +128,11 @@ impl Node {
             self.dial_rejoin(to, turn);
         }
     }
+
+    /// The node stops: joins under way are answered.
+    pub(super) fn abort_joins(&mut self, turn: &mut Turn<'_>) {
+        for join in core::mem::take(&mut self.joins).asked {
+            turn.out.done(join.op, Err(OpError::ShutDown));
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! `Node`: the only place that holds bytes and state together, and that fixes the order of work inside one input.
 
 mod commands;
+mod info;
 mod receive;
 mod send;
 mod state;
@@ -25,13 +26,14 @@ use crate::stats::{Stats, bump, bump_by};
 use crate::swim::{Action, Swim, SwimCx};
 use crate::time::Instant;
 use crate::timers::{TimerKind, Timers};
-use crate::trace::{MemberState, MemberStatus, QueueKind, Trace};
+use crate::trace::{MemberState, MemberStatus, Trace};
 use crate::wire::packet::PacketRules;
 use crate::wire::seal::Sealer;
 use commands::Joins;
 use streams::Streams;
 
 pub use crate::swim::WarmView;
+pub use info::Info;
 
 /// One cluster member as a value.
 #[derive(Debug)]
@@ -183,16 +185,24 @@ impl Node {
         cx.out.return_scratch(scratch);
     }
 
-    /// Stops without a goodbye: tells what coalescing holds back and the last clock for the snapshot, and answers
-    /// commands under way. All further input is ignored; peers will see a failure, unless a leave came first.
+    /// Stops without a goodbye: tells what coalescing holds back and the last clock for the snapshot, and answers every
+    /// command that waits with [`OpError::ShutDown`]. All further input is ignored; peers will see a failure, unless a
+    /// leave came first.
     pub fn stop(&mut self, cx: &mut Cx<'_>) {
+        if self.shut_down {
+            return;
+        }
         let mut scratch = cx.out.take_scratch();
-        let mut turn = Turn { pool: cx.pool, out: cx.out, scratch: &mut scratch };
-        let (serf, _, mut serf_cx) = self.serf(&mut turn);
-        serf.flush(&mut serf_cx);
-        self.carry_out(&mut turn);
-        self.shut_down = true;
+        self.halt(&mut Turn { pool: cx.pool, out: cx.out, scratch: &mut scratch });
         cx.out.return_scratch(scratch);
+    }
+
+    fn halt(&mut self, turn: &mut Turn<'_>) {
+        self.shut_down = true;
+        self.abort_joins(turn);
+        let (serf, _, mut cx) = self.serf(turn);
+        serf.stop(&mut cx);
+        self.carry_out(turn);
     }
 
     /// When to call with `Input::Timeout`, and which timer asks. `None`: not before another input.
@@ -241,52 +251,16 @@ impl Node {
         self.swim.records_len()
     }
 
-    /// Members that failed, and members that left, as long as their records are kept.
-    #[must_use]
-    pub fn departed_len(&self) -> (usize, usize) {
-        (self.serf.departed.failed_len(), self.serf.departed.left_len())
-    }
-
     /// Members that SWIM counts as alive, suspects and this node included.
     #[must_use]
     pub fn alive_len(&self) -> usize {
         self.swim.alive_len()
     }
 
-    /// The local health score; 0 is healthy.
-    #[must_use]
-    pub fn health(&self) -> u32 {
-        self.swim.health()
-    }
-
     /// Queued membership facts.
     #[must_use]
     pub fn facts_len(&self) -> usize {
         self.swim.broadcasts_len()
-    }
-
-    /// Messages queued in one of Serf's queues.
-    #[must_use]
-    pub fn queue_len(&self, queue: QueueKind) -> usize {
-        self.serf.outgoing.len(queue)
-    }
-
-    /// The member clock: the Lamport time the next own intent will carry.
-    #[must_use]
-    pub fn member_time(&self) -> u64 {
-        self.serf.member_clock.time()
-    }
-
-    /// The event clock: the Lamport time the next own user event will carry.
-    #[must_use]
-    pub fn event_time(&self) -> u64 {
-        self.serf.events.time()
-    }
-
-    /// The query clock: the Lamport time the next own query will carry.
-    #[must_use]
-    pub fn query_time(&self) -> u64 {
-        self.serf.queries.time()
     }
 
     /// The keys in use.
@@ -408,8 +382,8 @@ impl Node {
                     }
                     Action::Reconnect { to } => self.dial_reconnect(to, turn),
                     Action::ShutDown(reason) => {
-                        self.shut_down = true;
                         turn.out.event(Event::ShutDown(reason));
+                        self.halt(turn);
                     }
                     Action::Done { op, result } => turn.out.done(op, result),
                 }

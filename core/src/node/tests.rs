@@ -4,6 +4,7 @@ mod hostile;
 mod members;
 mod queries;
 mod serf;
+mod tables;
 mod traces;
 
 use core::net::SocketAddr;

@@ -11,6 +11,7 @@ use keyring::KeyChange;
 use keys::KeyOps;
 pub(super) use keys::KeyTask;
 
+use crate::ids::OpId;
 use crate::serf::Serf;
 use crate::serf::query::Asked;
 use crate::swim::{Swim, SwimCx};
@@ -21,6 +22,13 @@ pub(crate) struct Internal {
     key_ops: KeyOps,
     /// A vote about the own name is under way.
     voting: bool,
+}
+
+impl Internal {
+    /// The node stops: the commands that were not started.
+    pub(super) fn abort(&mut self) -> impl Iterator<Item = OpId> {
+        self.key_ops.abort()
+    }
 }
 
 impl Serf {

@@ -194,6 +194,14 @@ impl Serf {
         done(op, Err(OpError::BroadcastTimeout), cx);
     }
 
+    /// The node stops: whatever waits is answered.
+    pub(super) fn abort_waits(&mut self, cx: &mut SwimCx<'_>) {
+        let Waiting { leave_op, commands, .. } = core::mem::take(&mut self.waiting);
+        for op in leave_op.into_iter().chain(commands.into_iter().map(|wait| wait.op)) {
+            done(op, Err(OpError::ShutDown), cx);
+        }
+    }
+
     /// Looks which of the awaited broadcasts are over.
     pub(crate) fn check_broadcasts(&mut self, swim: &mut Swim, cx: &mut SwimCx<'_>) {
         while let Some(ticket) = self.outgoing.next_released() {

@@ -180,7 +180,7 @@ impl Serf {
         }
         let status = match old.status {
             MemberStatus::Leaving => MemberStatus::Alive,
-            status => status,
+            MemberStatus::Alive | MemberStatus::Left | MemberStatus::Failed => old.status,
         };
         set_status(id, status, ltime, swim, cx);
         accepted(Some(id), IntentKind::Join, ltime, path, cx);

@@ -19,7 +19,7 @@ mod state;
 
 use bytes::Bytes;
 
-use crate::command::Reply;
+use crate::command::{OpError, Reply};
 use crate::config::{Config, TimerPhase};
 use crate::ids::OpId;
 use crate::keyring::Keyring;
@@ -172,6 +172,15 @@ impl Serf {
             let message = Bytes::copy_from_slice(message);
             self.outgoing.push(QueueKind::Event, message, swim, cx);
             self.deliver_user(event, EventPath::Gossip, cx);
+        }
+    }
+
+    /// The node stops: tells what is held back, and answers every command that waits.
+    pub(crate) fn stop(&mut self, cx: &mut SwimCx<'_>) {
+        self.flush(cx);
+        self.abort_waits(cx);
+        for op in self.queries.abort().into_iter().chain(self.internal.abort()) {
+            cx.actions.push(Action::Done { op, result: Err(OpError::ShutDown) });
         }
     }
 }

@@ -150,7 +150,7 @@ impl Serf {
     }
 
     /// The node stops: what is held back is told now.
-    pub(crate) fn flush(&mut self, cx: &mut SwimCx<'_>) {
+    pub(super) fn flush(&mut self, cx: &mut SwimCx<'_>) {
         self.on_user_coalesce_timer(cx);
         self.on_coalesce_timer(cx);
         self.on_snapshot_clock(cx);

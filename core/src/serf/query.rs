@@ -54,6 +54,12 @@ impl Queries {
         self.clock.time()
     }
 
+    /// Queries before this time are not wanted.
+    #[cfg(test)]
+    pub(crate) fn ltime_min(&self) -> u64 {
+        self.ltime_min
+    }
+
     /// A peer's query clock showed `next`.
     pub(crate) fn witness_next(&mut self, next: u64) -> bool {
         self.clock.witness_next(next)

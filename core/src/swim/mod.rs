@@ -287,11 +287,6 @@ impl Swim {
         self.table.get(self.me).expect("a node always knows itself")
     }
 
-    /// Whether the own departure was announced.
-    pub(crate) fn has_left(&self) -> bool {
-        self.has_left
-    }
-
     /// The local health score.
     pub(crate) fn health(&self) -> u32 {
         self.awareness.score()

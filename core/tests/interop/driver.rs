@@ -439,6 +439,10 @@ fn named(event: Event, pool: &Pool) -> Told {
     match event {
         Event::Members(event) => Told::Member(event.kind, name(event.members[0].node)),
         Event::User(event) => Told::User(event),
-        other => Told::Other(other),
+        Event::Query(_)
+        | Event::QueryAck { .. }
+        | Event::QueryResponse { .. }
+        | Event::KeyringChanged { .. }
+        | Event::ShutDown(_) => Told::Other(event),
     }
 }

@@ -16,6 +16,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// What a handler script prints for each user event; see [`delivery`].
 const HANDLER: &str = r#"user=echo "got $SERF_USER_EVENT $SERF_USER_LTIME <$(cat)>""#;
 
+/// What an agent answers to the query `load`.
+const ANSWERS: &str = r#"query:load=echo "$SERF_SELF_NAME got <$(cat)>""#;
+
 /// Whether the peer is there. Without it the caller returns, unless the environment demands it.
 pub(crate) fn is_installed(test: &str) -> bool {
     let found = Command::new("serf").arg("version").stdout(Stdio::null()).status().is_ok();
@@ -97,7 +100,7 @@ impl Agent {
         let [addr, rpc] = network.free(host);
         let mut command = Command::new("serf");
         command.args(["agent", "-profile=local", "-log-level=debug", "-event-handler", HANDLER]);
-        command.arg(format!("-node={name}"));
+        command.args(["-event-handler", ANSWERS]).arg(format!("-node={name}"));
         command.arg(format!("-bind={addr}")).arg(format!("-rpc-addr={rpc}"));
         command.args(setup.key.map(|key| format!("-encrypt={key}")));
         command.args(setup.no_compression.then_some("-disable-compression"));

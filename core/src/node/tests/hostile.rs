@@ -163,7 +163,7 @@ fn events_above_the_ceiling_are_refused_and_unsendable_ones_are_not_queued() {
         crate::wire::serf::encode_user_event(&event, &mut message);
         let reaction = victim.datagram(&compressed(&message));
         assert_eq!(reaction.other, reactions, "{bytes} bytes");
-        assert_eq!(victim.node.queue_len(QueueKind::Event), 0, "it fits no packet");
+        assert_eq!(victim.node.info().event_queue, 0, "it fits no packet");
     }
     assert_eq!(victim.node.stats().dropped(DropReason::Invalid), 1);
 }

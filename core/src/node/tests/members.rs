@@ -107,7 +107,8 @@ fn failed_and_left_members_are_erased_at_their_age() {
     assert!(wire.everybody_shows(3, Some(MemberStatus::Left)), "left for less than 120 s");
     wire.run(seconds(60));
     assert!(wire.everybody_shows(3, None));
-    assert_eq!(wire.node(0).departed_len(), (0, 0));
+    let info = wire.node(0).info();
+    assert_eq!((info.failed, info.left), (0, 0));
     assert_eq!(wire.times_heard(0, MemberEventKind::Reap, 3), 1);
     assert_eq!(wire.times_heard(0, MemberEventKind::Reap, 4), 1);
 }
@@ -145,9 +146,9 @@ fn coalescing_tells_of_many_joins_at_once() {
     let joins: Vec<usize> = wire
         .events
         .iter()
-        .filter_map(|(to, event)| match event {
-            Event::Members(event) if *to == 0 => Some(event.members.len()),
-            _ => None,
+        .filter(|(to, _)| *to == 0)
+        .filter_map(|(_, event)| {
+            if let Event::Members(event) = event { Some(event.members.len()) } else { None }
         })
         .collect();
     assert_eq!(joins.iter().sum::<usize>(), 6);

@@ -19,7 +19,7 @@ use crate::queue::Take;
 use crate::serf::Life;
 use crate::swim::Upcall;
 use crate::tags::Tags;
-use crate::trace::IntentKind;
+use crate::trace::{IntentKind, QueueKind};
 use crate::wire::{serf as codec, tags};
 
 /// Commands are `call_…` steps: the results they end with are compared where the script names one.
@@ -150,7 +150,10 @@ impl Script {
                 }
                 event
             }
-            other => panic!("the scripts know no {other:?}"),
+            Event::QueryAck { .. }
+            | Event::QueryResponse { .. }
+            | Event::KeyringChanged { .. }
+            | Event::ShutDown(_) => panic!("the scripts know no {event:?}"),
         }
     }
 
@@ -254,10 +257,10 @@ impl Script {
             let kind = if intent.kind == IntentKind::Join { "join" } else { "leave" };
             (name.to_owned(), json!({ "type": kind, "ltime": intent.ltime }))
         });
+        let info = self.node.info();
         json!({
             "clocks": {
-                "member": self.node.member_time(), "event": self.node.event_time(),
-                "query": self.node.query_time(),
+                "member": info.member_time, "event": info.event_time, "query": info.query_time,
             },
             "event_min_time": self.node.serf.events.ltime_min(),
             "members": self.members(),
@@ -314,7 +317,12 @@ fn described(message: &[u8]) -> (SerfMessageType, Value) {
             let query = codec::decode_query(body).expect("our own");
             json!({ "type": "query", "ltime": query.ltime, "name": query.name })
         }
-        other => panic!("{other:?} is never queued"),
+        SerfMessageType::PushPull
+        | SerfMessageType::QueryResponse
+        | SerfMessageType::ConflictResponse
+        | SerfMessageType::KeyRequest
+        | SerfMessageType::KeyResponse
+        | SerfMessageType::Relay => panic!("{kind:?} is never queued"),
     };
     (kind, described)
 }
@@ -349,5 +357,23 @@ fn recorded_scripts() {
             let (found, expected) = (run.after(), expected(&step["after"]));
             assert_eq!(found, expected, "{context}\n{step:#}");
         }
+    }
+}
+
+#[test]
+fn recorded_figures_of_a_fresh_node() {
+    let vectors = crate::testing::serf_vectors();
+    for (key, coordinates) in
+        [("stats_of_a_fresh_node", true), ("stats_of_a_fresh_node_without_coordinates", false)]
+    {
+        let config = Options { coordinates, ..Options::lan() }.validate().expect("valid");
+        let me = Identity::new("n1", "127.0.0.1:7946".parse().expect("an address")).expect("valid");
+        let (mut pool, mut out) = (Pool::new(1), Outbox::new());
+        let mut cx = Cx { now: Instant::ZERO, pool: &mut pool, out: &mut out };
+        let node = Node::new(Arc::new(config), me, [1; 32], &mut cx);
+        let pairs = node.info().pairs().into_iter();
+        let found: Map<String, Value> =
+            pairs.map(|(name, value)| (name.to_owned(), json!(value))).collect();
+        assert_eq!(Value::Object(found), vectors[key], "{key}");
     }
 }

@@ -226,7 +226,7 @@ fn failed_probe_relay_sends_a_nack() {
     assert_eq!(asked.expect("one relay") - ping, 200 * MS);
     assert_eq!(dialed.expect("stream ping") - ping, 200 * MS);
     assert_eq!(suspect - ping, 1_000 * MS);
-    assert_eq!(script.node.health(), 0, "the relay nacked, so the own side is fine");
+    assert_eq!(script.node.info().health_score, 0, "the relay nacked, so the own side is fine");
     script.run(|script| script.find(|sent| matches!(sent, Sent::PingSuspect { .. })).is_some());
 }
 

@@ -48,6 +48,11 @@ pub(in crate::serf) struct KeyTask {
 }
 
 impl KeyTask {
+    /// The command that waits for the report.
+    pub(in crate::serf) fn op(&self) -> OpId {
+        self.op
+    }
+
     /// Counts the first answer of a member; true if all have answered.
     pub(in crate::serf) fn count(&mut self, from: &str, payload: &[u8], stats: &mut Stats) -> bool {
         let report = &mut self.report;
@@ -131,6 +136,11 @@ impl Serf {
 }
 
 impl KeyOps {
+    /// The node stops: the commands that were not started.
+    pub(super) fn abort(&mut self) -> impl Iterator<Item = OpId> {
+        core::mem::take(&mut self.waiting).into_iter().map(|waiting| waiting.op)
+    }
+
     /// Takes the first that waits, unless what runs must end before.
     fn next(&mut self) -> Option<Waiting> {
         let first = self.waiting.front()?;

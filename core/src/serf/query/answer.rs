@@ -134,7 +134,6 @@ impl Serf {
         };
         // A query that is over already is delivered, but not kept.
         if event.deadline < cx.now || self.keep_open(asked, Holder::Application, cx) {
-            bump(&mut cx.stats.queries_delivered);
             Self::deliver_query(event, cx);
         }
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::MESSAGE_BYTES_MAX;
 use super::answer::TAG_FILTERS_MAX;
+use super::{MESSAGE_BYTES_MAX, Queries};
 use crate::command::{OpError, QueryParams, QueryReport, Reply, TagFilter};
 use crate::config::{Config, NAME_BYTES_KEPT_MAX, QUERY_SERF_PROTOCOL};
 use crate::event::Event;
@@ -261,6 +261,19 @@ impl Serf {
             Purpose::Keys(task) => self.on_keys_end(*task, swim, cx),
             Purpose::Vote(vote) => self.on_vote_end(vote, cx),
         }
+    }
+}
+
+impl Queries {
+    /// The node stops: the commands that wait for replies.
+    pub(in crate::serf) fn abort(&mut self) -> Vec<OpId> {
+        let own = core::mem::take(&mut self.own);
+        let waits = own.into_values().filter_map(|own| match own.purpose {
+            Purpose::Command(op) => Some(op),
+            Purpose::Keys(task) => Some(task.op()),
+            Purpose::Vote(_) => None,
+        });
+        waits.collect()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::msg::serf::{
     QUERY_FLAG_ACK, QUERY_FLAG_NO_BROADCAST, QueryMessage, QueryResponse, RESPONSE_FLAG_ACK,
     RelayHeader, SerfMessageType,
 };
-use crate::pool::Pool;
+use crate::pool::{Pool, Profile, Vsn};
 use crate::rng::Rng;
 use crate::serf::Serf;
 use crate::snapshot::Clocks;
@@ -25,7 +25,7 @@ use crate::swim::{Action, Send, Swim, SwimCx, WarmView};
 use crate::testing::serf_vectors;
 use crate::time::{Instant, MILLISECOND, SECOND};
 use crate::timers::{TimerKind, Timers};
-use crate::trace::QueueKind;
+use crate::trace::{MemberStatus, QueueKind};
 use crate::wire::serf::{
     decode_conflict_response, decode_query_response, encode_query_response, encode_relay,
 };
@@ -429,6 +429,57 @@ fn small_clusters_do_not_relay() {
     world.receive(&QueryMessage { relay_factor: 3, ..query(5, 1) });
     let (result, actions) = world.respond(QueryId { ltime: 5, id: 1 }, 1);
     assert_eq!((result, sends(&actions).len()), (Ok(Reply::Responded), 1));
+}
+
+#[test]
+fn relays_are_other_members_that_understand_it() {
+    let mut world = World::lan(3);
+    let wanted = QueryMessage { relay_factor: 2, flags: QUERY_FLAG_ACK, ..query(5, 0) };
+    let relays = |world: &mut World, id| {
+        let mut sends = sends(&world.receive(&QueryMessage { id, ..wanted.clone() }));
+        sends.retain(|send| send.2 == RELAY);
+        sends.sort_unstable();
+        sends.iter().map(|send| send.0).collect::<Vec<_>>()
+    };
+    for id in 0..20 {
+        assert_eq!(relays(&mut world, id), [addr(2), addr(3)], "never this node, never one twice");
+    }
+    let old = world.pool.find("n3").expect("known");
+    let profile = world.swim.member(old).expect("known").profile;
+    let vsn = Vsn([1, 4, 2, 2, 5, 5]);
+    let profile = Profile { vsn, ..world.pool.profile(profile).clone() };
+    let profile = world.pool.intern_profile(profile);
+    world.swim.plant(old, profile);
+    for id in 20..40 {
+        assert_eq!(relays(&mut world, id), [addr(2)], "n3 is too old");
+    }
+    world.swim.set_record(old, MemberStatus::Leaving, 1);
+    let young = world.pool.find("n2").expect("known");
+    world.swim.set_record(young, MemberStatus::Failed, 1);
+    assert!(relays(&mut world, 40).is_empty(), "nobody else is alive");
+}
+
+#[test]
+fn a_reply_after_the_deadline_is_late_even_before_the_timer() {
+    let mut world = World::lan(3);
+    let timeout = Duration::from_secs(1);
+    let id = world.ask(QueryParams { timeout, ..QueryParams::default() }).expect("small");
+    world.now = Instant::from_nanos(SECOND);
+    world.reply(id, "n2", 0);
+    assert_eq!(world.stats.query_responses, 1, "at the deadline it is in time");
+    world.now = Instant::from_nanos(SECOND + 1);
+    world.reply(id, "n3", 0);
+    assert_eq!(world.stats.query_responses, 1);
+    assert_eq!(world.stats.dropped(DropReason::UnknownQuery), 1);
+}
+
+#[test]
+fn a_query_with_absurdly_many_tag_filters_matches_nobody() {
+    let filter: &[u8] = b"\x01\x82\xa4Expr\xa0\xa3Tag\xa0";
+    let mut world = World::lan(3);
+    let filters = |count: usize| vec![filter; count];
+    assert!(is_delivered(&world.receive(&QueryMessage { filters: filters(64), ..query(5, 1) })));
+    assert!(!is_delivered(&world.receive(&QueryMessage { filters: filters(65), ..query(5, 2) })));
 }
 
 #[test]
