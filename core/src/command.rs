@@ -244,12 +244,10 @@ pub enum OpError {
         version: u8,
     },
     /// A filter's expression is not understood by every member. State unchanged.
-    #[error("filter on tag \"{tag}\": expression \"{expr}\" is refused: {reason}")]
+    #[error("filter on tag \"{}\": expression \"{}\" is refused: {reason}", filter.tag, filter.expr)]
     BadFilter {
-        /// Name of the tag.
-        tag: Box<str>,
-        /// The expression.
-        expr: Box<str>,
+        /// The filter.
+        filter: Box<TagFilter>,
         /// What is wrong with it.
         reason: Box<str>,
     },

@@ -16,7 +16,7 @@ pub enum Event {
     /// A user event.
     User(UserEvent),
     /// A query of somebody, or an own one, that this node may answer with `Command::Respond`.
-    Query(QueryEvent),
+    Query(Box<QueryEvent>),
     /// A member received an own query.
     QueryAck {
         /// Number of the command that asked.

@@ -64,12 +64,14 @@ const FIXED: [TimerKind; 11] = [
 #[derive(Debug)]
 pub(crate) struct Timers {
     fixed: [Instant; FIXED.len()],
+    /// A bit for each fixed timer that is set: mostly two or three are.
+    set: u16,
     keyed: BTreeSet<(Instant, TimerKind)>,
 }
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { fixed: [Instant::MAX; FIXED.len()], keyed: BTreeSet::new() }
+        Self { fixed: [Instant::MAX; FIXED.len()], set: 0, keyed: BTreeSet::new() }
     }
 }
 
@@ -77,9 +79,13 @@ impl Timers {
     /// The earliest timer; equal times go by the order of [`TimerKind`].
     pub(crate) fn next(&self) -> Option<(Instant, TimerKind)> {
         let mut best = self.keyed.first().copied();
-        for (at, kind) in self.fixed.iter().zip(FIXED) {
-            if *at != Instant::MAX && best.is_none_or(|earliest| (*at, kind) < earliest) {
-                best = Some((*at, kind));
+        let mut left = self.set;
+        while left != 0 {
+            let slot = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let timer = (self.fixed[slot], FIXED[slot]);
+            if best.is_none_or(|earliest| timer < earliest) {
+                best = Some(timer);
             }
         }
         best
@@ -88,23 +94,24 @@ impl Timers {
     /// When a fixed timer is due.
     #[cfg(test)]
     pub(crate) fn next_of(&self, kind: TimerKind) -> Option<(Instant, TimerKind)> {
-        let at = self.fixed[Self::slot(kind)];
-        (at != Instant::MAX).then_some((at, kind))
+        self.is_set(kind).then(|| (self.fixed[Self::slot(kind)], kind))
     }
 
     /// Sets a fixed timer, replacing its earlier setting.
     pub(crate) fn set(&mut self, kind: TimerKind, at: Instant) {
-        self.fixed[Self::slot(kind)] = at;
+        let slot = Self::slot(kind);
+        self.fixed[slot] = at;
+        self.set |= 1 << slot;
     }
 
     /// Switches a fixed timer off.
     pub(crate) fn clear(&mut self, kind: TimerKind) {
-        self.fixed[Self::slot(kind)] = Instant::MAX;
+        self.set &= !(1 << Self::slot(kind));
     }
 
     /// Whether a fixed timer is set.
     pub(crate) fn is_set(&self, kind: TimerKind) -> bool {
-        self.fixed[Self::slot(kind)] != Instant::MAX
+        self.set & (1 << Self::slot(kind)) != 0
     }
 
     /// Adds a keyed timer. The owner remembers `at`, it is needed to cancel.

@@ -241,7 +241,8 @@ fn write_error(fields: &mut Fields, error: &OpError) {
         OpError::BroadcastTimeout => fields.word(39),
         OpError::QueryTooLarge { size, limit } => fields.words([40, *size as u64, *limit as u64]),
         OpError::QueryUnsupported { version } => fields.words([41, (*version).into()]),
-        OpError::BadFilter { tag, expr, reason } => {
+        OpError::BadFilter { filter, reason } => {
+            let (tag, expr) = (&filter.tag, &filter.expr);
             fields.words([42, hash(tag), hash(expr), hash(reason)]);
         }
         OpError::QueriesFull { limit } => fields.words([43, *limit as u64]),

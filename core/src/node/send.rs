@@ -8,7 +8,7 @@ use crate::pool::{Pool, ProfileId};
 use crate::queue::Take;
 use crate::serf::outgoing::Outgoing;
 use crate::stats::{bump, bump_by};
-use crate::swim::{Fact, Send};
+use crate::swim::{Fact, Send, UserSend};
 use crate::wire::coordinate::encode_ping_payload;
 use crate::wire::packet::{PARTS_MAX, Packer, gossip_room, piggyback_room};
 use crate::wire::swim;
@@ -56,7 +56,8 @@ impl Node {
                 self.push_ack(seq_no, coordinate, turn);
                 self.send_with_piggyback(to, turn);
             }
-            Send::User { to, member, message } => {
+            Send::User(send) => {
+                let UserSend { to, member, message } = *send;
                 let packer = &mut turn.scratch.packer;
                 packer.clear();
                 packer.push(|out| {

@@ -204,6 +204,9 @@ impl Serf {
 
     /// Looks which of the awaited broadcasts are over.
     pub(crate) fn check_broadcasts(&mut self, swim: &mut Swim, cx: &mut SwimCx<'_>) {
+        if self.waiting.step == Step::Idle && self.waiting.commands.is_empty() {
+            return;
+        }
         while let Some(ticket) = self.outgoing.next_released() {
             self.on_released(Broadcast::Intent(ticket), swim, cx);
         }

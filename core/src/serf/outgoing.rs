@@ -16,15 +16,23 @@ use crate::trace::{QueueKind, Trace};
 const KINDS: [QueueKind; 3] = [QueueKind::Intent, QueueKind::Query, QueueKind::Event];
 
 /// What waits to be gossiped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outgoing {
+    /// Whether nothing waits: asked for every packet.
+    empty: bool,
     queues: [BroadcastQueue<Bytes>; 3],
+}
+
+impl Default for Outgoing {
+    fn default() -> Self {
+        Self { empty: true, queues: Default::default() }
+    }
 }
 
 impl Outgoing {
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.queues.iter().all(BroadcastQueue::is_empty)
+        self.empty
     }
 
     /// Messages that wait in one queue.
@@ -52,6 +60,7 @@ impl Outgoing {
         // The limit holds at all times, not only every queue_check_interval.
         let dropped = queue.prune(cx.config.queue_limit(swim.records_len()));
         bump_by(&mut cx.stats.broadcasts_pruned, dropped);
+        self.empty = false;
         swim.arm_gossip(cx);
         arm_check(cx);
         Some(ticket)
@@ -73,6 +82,7 @@ impl Outgoing {
             taken.bytes += more.bytes;
             taken.parts += more.parts;
         }
+        self.note_empty();
         taken
     }
 
@@ -109,9 +119,14 @@ impl Outgoing {
             let dropped = queue.prune(limit);
             bump_by(&mut cx.stats.broadcasts_pruned, dropped);
         }
-        if !self.is_empty() {
+        self.note_empty();
+        if !self.empty {
             arm_check(cx);
         }
+    }
+
+    fn note_empty(&mut self) {
+        self.empty = self.queues.iter().all(BroadcastQueue::is_empty);
     }
 }
 

@@ -130,7 +130,7 @@ impl Serf {
     /// A query on its way to the application.
     pub(super) fn deliver_query(query: QueryEvent, cx: &mut SwimCx<'_>) {
         bump(&mut cx.stats.queries_delivered);
-        cx.actions.push(Action::Event(Event::Query(query)));
+        cx.actions.push(Action::Event(Event::Query(Box::new(query))));
     }
 
     /// Collected member events are due.

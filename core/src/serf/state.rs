@@ -10,7 +10,7 @@ use crate::serf::Serf;
 use crate::stats::DropReason;
 use crate::swim::{Swim, SwimCx};
 use crate::trace::EventPath;
-use crate::wire::serf::{State, StateEncoder};
+use crate::wire::serf::{State, StateEncoder, StatusLTimes};
 
 impl Serf {
     /// Appends the own state, Serf type byte included.
@@ -85,7 +85,14 @@ impl Serf {
         }
         // Peers list members mostly in the order of their ids, which here is mostly ours too.
         let mut guess = NodeId(0);
-        for entry in state.status_ltimes() {
+        let mut entries = state.status_ltimes();
+        loop {
+            // Almost all entries repeat what is known.
+            if left.is_empty() && skip_known(&mut entries, guess, swim, cx.pool) {
+                guess = NodeId(guess.0.saturating_add(1));
+                continue;
+            }
+            let Some(entry) = entries.next() else { return };
             let Ok((node, ltime)) = entry else {
                 cx.stats.drop(DropReason::Decode);
                 continue;
@@ -93,7 +100,6 @@ impl Serf {
             let known = cx.pool.find_near(node, guess);
             guess = NodeId(known.unwrap_or(guess).0.saturating_add(1));
             let record = known.and_then(|id| swim.record(id));
-            // Almost all entries repeat what is known.
             if record.is_some_and(|record| ltime <= record.ltime) || left.contains(node) {
                 continue;
             }
@@ -120,5 +126,19 @@ impl Serf {
             let intent = LeaveIntent { ltime: ltime.saturating_add(1), node, prune: false };
             self.leave_intent(&intent, EventPath::PushPull, swim, cx);
         }
+    }
+}
+
+/// Steps over an entry about the member with this id, if it says nothing new.
+fn skip_known(entries: &mut StatusLTimes<'_>, guess: NodeId, swim: &Swim, pool: &Pool) -> bool {
+    let Some(record) = swim.record(guess) else { return false };
+    let before = entries.clone();
+    match entries.next_about(pool.name(guess)) {
+        Some(ltime) if ltime <= record.ltime => true,
+        Some(_) => {
+            *entries = before;
+            false
+        }
+        None => false,
     }
 }

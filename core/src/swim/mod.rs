@@ -175,12 +175,7 @@ pub(crate) enum Send {
         coordinate: bool,
     },
     /// A message of the Serf layer to one member, in a datagram of its own.
-    User {
-        to: SocketAddr,
-        /// The member, if it is known: decides about the checksum.
-        member: Option<ProfileId>,
-        message: Bytes,
-    },
+    User(Box<UserSend>),
     Nack {
         to: SocketAddr,
         seq_no: u32,
@@ -196,6 +191,15 @@ pub(crate) enum Send {
     PushPull {
         to: ProfileId,
     },
+}
+
+/// One message to one member.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct UserSend {
+    pub(crate) to: SocketAddr,
+    /// The member, if it is known: decides about the checksum.
+    pub(crate) member: Option<ProfileId>,
+    pub(crate) message: Bytes,
 }
 
 /// The membership state machine of one node.

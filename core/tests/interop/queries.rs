@@ -28,7 +28,7 @@ fn replies(view: &View) -> (Vec<String>, Vec<(String, Bytes)>) {
 fn heard(view: &View, name: &str) -> Option<QueryEvent> {
     view.told.iter().find_map(|told| {
         let Told::Other(Event::Query(query)) = told else { return None };
-        (&*query.name == name).then(|| query.clone())
+        (&*query.name == name).then(|| (**query).clone())
     })
 }
 

@@ -17,7 +17,7 @@ use crate::pool::{Pool, WireAddr};
 use crate::serf::Serf;
 use crate::serf::filter::TagPattern;
 use crate::stats::{DropReason, bump};
-use crate::swim::{Action, Send, Swim, SwimCx};
+use crate::swim::{Action, Send, Swim, SwimCx, UserSend};
 use crate::tags::Tags;
 use crate::time::Instant;
 use crate::timers::TimerKind;
@@ -262,7 +262,7 @@ fn send_reply(
     cx: &mut SwimCx<'_>,
 ) -> Result<(), OpError> {
     let member = addressee(&asked.source, asked.to, swim, cx.pool);
-    cx.send(Send::User { to: asked.to, member, message: message.clone() });
+    cx.send(Send::User(Box::new(UserSend { to: asked.to, member, message: message.clone() })));
     relay(asked, &message, swim, cx)
 }
 

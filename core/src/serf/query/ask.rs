@@ -287,8 +287,8 @@ fn check_filters(filters: &[TagFilter]) -> Result<(), OpError> {
             }
             Ok(_) => continue,
         };
-        let (tag, expr) = (filter.tag.clone(), filter.expr.clone());
-        return Err(OpError::BadFilter { tag, expr, reason: reason.into() });
+        let filter = Box::new(filter.clone());
+        return Err(OpError::BadFilter { filter, reason: reason.into() });
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::msg::serf::{RelayHeader, SerfMessageType};
 use crate::pool::{Pool, ProfileId, WireAddr};
 use crate::serf::Serf;
 use crate::stats::{DropReason, bump};
-use crate::swim::{Send, Swim, SwimCx};
+use crate::swim::{Send, Swim, SwimCx, UserSend};
 use crate::trace::{MemberStatus, Trace};
 use crate::wire::serf::{decode_query_response, decode_relay, encode_relay, relay_len};
 
@@ -34,7 +34,11 @@ impl Serf {
         bump(&mut cx.stats.relayed);
         cx.trace(Trace::Relayed);
         let member = addressee(header.node, to, swim, cx.pool);
-        cx.send(Send::User { to, member, message: Bytes::copy_from_slice(inner) });
+        cx.send(Send::User(Box::new(UserSend {
+            to,
+            member,
+            message: Bytes::copy_from_slice(inner),
+        })));
     }
 }
 
@@ -73,7 +77,11 @@ pub(super) fn relay(
     });
     for profile in relays.into_iter().filter_map(|id| Some(swim.record(id)?.profile)) {
         let to = cx.pool.profile(profile).socket_addr();
-        cx.send(Send::User { to, member: Some(profile), message: message.clone() });
+        cx.send(Send::User(Box::new(UserSend {
+            to,
+            member: Some(profile),
+            message: message.clone(),
+        })));
     }
     Ok(())
 }

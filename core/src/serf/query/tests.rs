@@ -21,7 +21,7 @@ use crate::pool::{Pool, Profile, Vsn};
 use crate::rng::Rng;
 use crate::serf::Serf;
 use crate::snapshot::Clocks;
-use crate::swim::{Action, Send, Swim, SwimCx, WarmView};
+use crate::swim::{Action, Send, Swim, SwimCx, UserSend, WarmView};
 use crate::testing::serf_vectors;
 use crate::time::{Instant, MILLISECOND, SECOND};
 use crate::timers::{TimerKind, Timers};
@@ -162,7 +162,8 @@ fn query(ltime: u64, id: u32) -> QueryMessage<'static> {
 
 fn sends(actions: &[Action]) -> Vec<(SocketAddr, bool, u8)> {
     let send = |action: &Action| {
-        let Action::Send(Send::User { to, member, message }) = action else { return None };
+        let Action::Send(Send::User(send)) = action else { return None };
+        let UserSend { to, member, message } = &**send;
         Some((*to, member.is_some(), message[0]))
     };
     actions.iter().filter_map(send).collect()
@@ -491,13 +492,13 @@ fn only_acks_and_answers_are_relayed() {
         encode_relay(&RelayHeader { addr, port, node: "n2" }, inner, &mut message);
         let mut world = World::lan(3);
         let actions = world.with(|serf, swim, cx| serf.on_relay_message(&message[1..], swim, cx));
-        let Some((Action::Send(Send::User { message, .. }), [])) = actions.split_first() else {
+        let Some((Action::Send(Send::User(send)), [])) = actions.split_first() else {
             assert!(actions.is_empty());
             assert_eq!(world.stats.dropped(DropReason::Relay), 1);
             return None;
         };
         assert_eq!(world.stats.relayed, 1);
-        Some(message.clone())
+        Some(send.message.clone())
     };
     // What follows the answer is passed on too, as it is.
     let trailing = [&answer[..], b"more"].concat();
@@ -741,8 +742,8 @@ fn a_conflict_query_tells_how_the_name_is_known() {
         let payload = Some(name.as_bytes());
         let actions =
             world.receive(&QueryMessage { name: "_serf_conflict", payload, ..query(5, id) });
-        let [Action::Send(Send::User { message, .. })] = &actions[..] else { return None };
-        let response = decode_query_response(&message[1..]).expect("our own");
+        let [Action::Send(Send::User(send))] = &actions[..] else { return None };
+        let response = decode_query_response(&send.message[1..]).expect("our own");
         let payload = response.payload.expect("an answer").to_vec();
         let known = decode_conflict_response(&payload[1..]).expect("our own");
         Some((known.name.to_owned(), known.addr.to_vec(), known.port, known.status))

@@ -291,6 +291,22 @@ impl<'a> Iterator for LeftMembers<'a> {
 #[derive(Clone, Debug)]
 pub struct StatusLTimes<'a>(Items<'a>);
 
+impl StatusLTimes<'_> {
+    /// The Lamport time of the next entry, if the entry is about `name`; otherwise stays. For the entries that come as
+    /// expected, which are almost all.
+    pub(crate) fn next_about(&mut self, name: &str) -> Option<u64> {
+        let header = u8::try_from(name.len()).ok().filter(|len| *len < 32)?;
+        let mut reader = self.0.reader.clone();
+        if self.0.left == 0 || !reader.literal(&[0xa0 | header]) || !reader.piece(name.as_bytes()) {
+            return None;
+        }
+        let ltime = reader.unsigned().ok()?;
+        self.0.reader = reader;
+        self.0.left -= 1;
+        Some(ltime)
+    }
+}
+
 impl<'a> Iterator for StatusLTimes<'a> {
     type Item = Result<(&'a str, u64), DecodeError>;
 
