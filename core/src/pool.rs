@@ -192,6 +192,11 @@ impl Pool {
         }
     }
 
+    /// A 64-bit hash of any bytes; stable for the life of the pool, and not foreseeable from outside.
+    pub(crate) fn hash_bytes(&self, bytes: &[u8]) -> u64 {
+        self.hasher.hash_one(bytes)
+    }
+
     /// A 64-bit hash of any name, interned or not; stable for the life of the pool.
     #[must_use]
     pub fn hash_name(&self, name: &str) -> u64 {

@@ -30,6 +30,7 @@ use crate::trace::{MemberState, MemberStatus, Trace};
 use crate::wire::packet::PacketRules;
 use crate::wire::seal::Sealer;
 use commands::Joins;
+use state::Said;
 use streams::Streams;
 
 pub use crate::swim::WarmView;
@@ -47,6 +48,7 @@ pub struct Node {
     stats: Stats,
     sealer: Sealer,
     streams: Streams,
+    said: Said,
     joins: Joins,
     /// The node has stopped itself and ignores all input.
     shut_down: bool,
@@ -151,6 +153,7 @@ impl Node {
             rng,
             stats,
             streams: Streams::default(),
+            said: Said::default(),
             joins: Joins::default(),
             shut_down: false,
         };

@@ -15,17 +15,29 @@ use crate::wire::swim::{PushPull, PushPullNodes, encode_push_pull_header};
 /// Distinct version bytes one remote state may show; more is refused as nonsense.
 const VERSIONS_MAX: usize = 64;
 
+/// The own full state as it was last written. In a quiet cluster the peer's state has the same bytes, and need not be
+/// read at all.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Said {
+    /// Of the member table.
+    version: u64,
+    /// Hash of all entries.
+    nodes: u64,
+    /// Hash of all statuses.
+    statuses: u64,
+}
+
 impl Node {
     /// Appends the own push/pull message to `out`: every record, then the Serf state.
     pub(super) fn encode_state(
-        &self,
+        &mut self,
         join: bool,
         pool: &Pool,
         user_state: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) {
         user_state.clear();
-        self.serf.encode_state(&self.swim, pool, user_state);
+        let status_bytes = self.serf.encode_state(&self.swim, pool, user_state);
         let count = |len: usize| u32::try_from(len).expect("capped far below 2^32");
         let header = PushPullHeader {
             nodes: count(self.swim.members_len()),
@@ -33,16 +45,34 @@ impl Node {
             join,
         };
         encode_push_pull_header(&header, out);
+        let start = out.len();
         for (_, member) in self.swim.members() {
             let template = pool.template(member.profile);
             template.encode(member.incarnation, member.state as u8, out);
         }
+        self.said = Said {
+            version: self.swim.version(),
+            nodes: pool.hash_bytes(&out[start..]),
+            statuses: pool.hash_bytes(&user_state[user_state.len() - status_bytes..]),
+        };
         out.extend_from_slice(user_state);
     }
 
     /// Merges a remote state; false if its versions cannot live with ours.
     pub(super) fn merge(&mut self, join: bool, state: &PushPull<'_>, turn: &mut Turn<'_>) -> bool {
-        let news = self.read_news(state, turn.pool);
+        let nodes = turn.pool.hash_bytes(state.node_bytes());
+        let news = if self.is_said(|said| said.nodes == nodes) && !self.swim.has_suspects() {
+            // The peer knows what this node knows, no more and no less.
+            debug_assert!(self.read_news(state, turn.pool).iter().all(|(entry, id)| {
+                let known = self.swim.member(*id);
+                known.is_some_and(|known| {
+                    known.state as i64 == entry.state && known.incarnation == entry.incarnation
+                })
+            }));
+            Vec::new()
+        } else {
+            self.read_news(state, turn.pool)
+        };
         if !remote_versions(&news).is_some_and(|versions| self.swim.admits_versions(&versions)) {
             self.stats.drop(DropReason::Version);
             return false;
@@ -134,8 +164,15 @@ impl Node {
         let ignore_old = join && self.joins.ignores_old_events();
         // Joins and departures of this exchange come before what the Serf state says about them.
         self.carry_out(turn);
+        let statuses = turn.pool.hash_bytes(state.status_bytes());
+        let same = self.is_said(|said| said.statuses == statuses);
         let (serf, swim, mut cx) = self.serf(turn);
-        serf.merge_state(&state, ignore_old, swim, &mut cx);
+        serf.merge_state(&state, ignore_old, same, swim, &mut cx);
+    }
+
+    /// Whether the own state is still as it was last written, and that was as `matches` says.
+    fn is_said(&self, matches: impl FnOnce(&Said) -> bool) -> bool {
+        self.said.version == self.swim.version() && matches(&self.said)
     }
 
     /// Counts and traces the end of an exchange.

@@ -13,8 +13,8 @@ use crate::trace::EventPath;
 use crate::wire::serf::{State, StateEncoder, StatusLTimes};
 
 impl Serf {
-    /// Appends the own state, Serf type byte included.
-    pub(crate) fn encode_state(&self, swim: &Swim, pool: &Pool, out: &mut Vec<u8>) {
+    /// Appends the own state, Serf type byte included. Returns how many bytes at its end are the members' statuses.
+    pub(crate) fn encode_state(&self, swim: &Swim, pool: &Pool, out: &mut Vec<u8>) -> usize {
         let slots = self.events.slots();
         let mut encoder = StateEncoder::start(out, self.events.time(), slots.len());
         for slot in slots {
@@ -32,14 +32,16 @@ impl Serf {
         encoder.left_members(left.len(), left.map(|id| pool.name(id)));
         encoder.query_clock(self.queries.time());
         let ltimes = swim.records().map(|(id, record)| (pool.name(id), record.ltime));
-        encoder.status_ltimes(swim.records_len(), ltimes);
+        encoder.status_ltimes(swim.records_len(), ltimes)
     }
 
-    /// Merges a remote state. `ignore_old`: the exchange is a join that does not want events from before.
+    /// Merges a remote state. `ignore_old`: the exchange is a join that does not want events from before. `same`: the
+    /// statuses are those this node has itself.
     pub(crate) fn merge_state(
         &mut self,
         state: &State<'_>,
         ignore_old: bool,
+        same: bool,
         swim: &mut Swim,
         cx: &mut SwimCx<'_>,
     ) {
@@ -52,7 +54,9 @@ impl Serf {
             cx.stats.drop(DropReason::LamportTime);
             return;
         }
-        self.merge_statuses(state, swim, cx);
+        if !same || state.left_members().next().is_some() {
+            self.merge_statuses(state, swim, cx);
+        }
         if ignore_old {
             self.events.ignore_before(clocks.event);
         }

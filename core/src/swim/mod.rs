@@ -353,6 +353,16 @@ impl Swim {
         self.table.erase_record(id);
     }
 
+    /// Grows with every change of what is known about anybody.
+    pub(crate) fn version(&self) -> u64 {
+        self.table.version()
+    }
+
+    /// Whether some member is suspected: its record may change by what others repeat.
+    pub(crate) fn has_suspects(&self) -> bool {
+        self.table.count(MemberState::Suspect) > 0
+    }
+
     /// Members SWIM counts as alive, suspects and the own one included.
     pub(crate) fn alive_len(&self) -> usize {
         self.table.count(MemberState::Alive) + self.table.count(MemberState::Suspect)

@@ -58,6 +58,8 @@ pub(crate) struct MemberTable {
     ring: Vec<NodeId>,
     cursor: usize,
     counts: [usize; 4],
+    /// Grows with every change of a row.
+    version: u64,
     /// Serf records per status; index 0 is unused.
     status_counts: [usize; 5],
     /// Time of the last state change; missing for members that are alive.
@@ -69,6 +71,11 @@ impl MemberTable {
     /// Known members in every state, self included: the `n` of every formula.
     pub(crate) fn len(&self) -> usize {
         self.ring.len()
+    }
+
+    /// Grows with every change of what is known about anybody.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
     }
 
     /// Members in `state`.
@@ -103,6 +110,7 @@ impl MemberTable {
 
     /// Writes the Serf part of a row; the profile is that of the SWIM record, or stays what it was.
     pub(crate) fn set_record(&mut self, id: NodeId, status: MemberStatus, ltime: u64) {
+        self.version += 1;
         let row = &mut self.rows[id.index()];
         debug_assert!(row.profile != ABSENT, "{id:?} has no profile to keep a record of");
         debug_assert!(ltime < 1 << (u64::BITS - LTIME_SHIFT), "Lamport time out of range");
@@ -118,6 +126,7 @@ impl MemberTable {
     pub(crate) fn erase_record(&mut self, id: NodeId) {
         let Some(old) = self.record(id) else { return };
         self.status_counts[old.status as usize] -= 1;
+        self.version += 1;
         let row = &mut self.rows[id.index()];
         row.bits &= STATE_MASK;
         if row.member().is_none() {
@@ -189,6 +198,7 @@ impl MemberTable {
     }
 
     fn write(&mut self, id: NodeId, member: Member, now: Instant, pool: &Pool) {
+        self.version += 1;
         let row = &mut self.rows[id.index()];
         *row = Row {
             profile: member.profile.0,
@@ -270,6 +280,7 @@ impl MemberTable {
         self.count_version(pool.profile(member.profile).vsn, member.state, false);
         self.counts[member.state as usize] -= 1;
         self.changed.remove(&id);
+        self.version += 1;
         let row = &mut self.rows[id.index()];
         if row.record().is_some() {
             row.bits |= NO_STATE;

@@ -74,6 +74,12 @@ impl<'a> Reader<'a> {
         self.rest
     }
 
+    /// What lies between this position and a `later` one of the same input.
+    pub(crate) fn before(&self, later: &Self) -> &'a [u8] {
+        let len = self.rest.len().saturating_sub(later.rest.len());
+        self.rest.get(..len).unwrap_or_default()
+    }
+
     /// Bytes read so far.
     #[must_use]
     pub fn offset(&self) -> usize {

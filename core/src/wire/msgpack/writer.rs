@@ -54,6 +54,11 @@ impl<'o> Writer<'o> {
         Self { out, dialect }
     }
 
+    /// Bytes in the vector so far.
+    pub(crate) fn len(&self) -> usize {
+        self.out.len()
+    }
+
     /// Bytes as they are: headers and keys written out by hand.
     #[inline(always)]
     pub fn literal(&mut self, bytes: &[u8]) {

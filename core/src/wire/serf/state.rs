@@ -102,22 +102,24 @@ impl<'o> StateEncoder<'o> {
         self.writer.unsigned(ltime);
     }
 
-    /// The Lamport times of the `count` members' states, own one and those that left included; ends the state.
+    /// The Lamport times of the `count` members' states, own one and those that left included; ends the state. Returns
+    /// how many bytes they take at its end, the header of their map not counted.
     pub fn status_ltimes<'e>(
         mut self,
         count: usize,
         entries: impl IntoIterator<Item = (&'e str, u64)>,
-    ) {
+    ) -> usize {
         assert_eq!(self.next, Piece::StatusLTimes, "piece out of order");
         self.writer.literal(key!("StatusLTimes"));
         self.writer.map(count);
-        let mut written = 0;
+        let (start, mut written) = (self.writer.len(), 0);
         for (name, ltime) in entries {
             self.writer.text(name);
             self.writer.unsigned(ltime);
             written += 1;
         }
         assert_eq!(written, count, "status Lamport times");
+        self.writer.len() - start
     }
 
     fn take_slot(&mut self) {
@@ -140,6 +142,7 @@ pub struct State<'a> {
     events: Items<'a>,
     left_members: Items<'a>,
     status_ltimes: Items<'a>,
+    status_bytes: &'a [u8],
 }
 
 impl<'a> State<'a> {
@@ -153,6 +156,11 @@ impl<'a> State<'a> {
     #[must_use]
     pub fn left_members(&self) -> LeftMembers<'a> {
         LeftMembers(self.left_members.clone())
+    }
+
+    /// Names and Lamport times of the members' states as they came, without the header of their map.
+    pub(crate) fn status_bytes(&self) -> &'a [u8] {
+        self.status_bytes
     }
 
     /// Names and Lamport times of the members' states.
@@ -180,7 +188,10 @@ pub fn decode_state(body: &[u8]) -> Result<State<'_>, DecodeError> {
             b"QueryLTime" => state.clocks.query = reader.unsigned()?,
             b"Events" => state.events = Items::array(reader)?,
             b"LeftMembers" => state.left_members = Items::array(reader)?,
-            b"StatusLTimes" => state.status_ltimes = Items::map(reader)?,
+            b"StatusLTimes" => {
+                state.status_ltimes = Items::map(reader)?;
+                state.status_bytes = state.status_ltimes.reader.before(reader);
+            }
             _ => reader.skip()?,
         }
         Ok(())

@@ -97,6 +97,7 @@ pub struct PushPull<'a> {
     /// Its header; counts are within the limits.
     pub header: PushPullHeader,
     nodes: Reader<'a>,
+    node_bytes: &'a [u8],
     user_state: &'a [u8],
 }
 
@@ -105,6 +106,11 @@ impl<'a> PushPull<'a> {
     #[must_use]
     pub fn nodes(&self) -> PushPullNodes<'a> {
         PushPullNodes { reader: self.nodes.clone(), left: self.header.nodes }
+    }
+
+    /// All member entries as they came.
+    pub(crate) fn node_bytes(&self) -> &'a [u8] {
+        self.node_bytes
     }
 
     /// State of the layer above; empty if there is none.
@@ -193,8 +199,9 @@ pub fn decode_push_pull(body: &[u8]) -> Result<PushPull<'_>, DecodeError> {
             reader.skip()?;
         }
     }
+    let node_bytes = nodes.before(&reader);
     let user_state = reader.take(usize_from(header.user_state_bytes))?;
-    Ok(PushPull { header, nodes, user_state })
+    Ok(PushPull { header, nodes, node_bytes, user_state })
 }
 
 /// As [`decode_push_pull`] for the body of a stream message, which ends with its user state and whose framing the
@@ -204,7 +211,8 @@ pub(crate) fn framed_push_pull(body: &[u8]) -> Result<PushPull<'_>, DecodeError>
     let header = read_push_pull_header(&mut reader)?;
     let user_state_at = body.len().saturating_sub(usize_from(header.user_state_bytes));
     let user_state = body.get(user_state_at..).unwrap_or_default();
-    Ok(PushPull { header, nodes: reader, user_state })
+    let node_bytes = body.get(reader.offset()..user_state_at).unwrap_or_default();
+    Ok(PushPull { header, nodes: reader, node_bytes, user_state })
 }
 
 /// Header of a push/pull message as the wire has it: signed and unchecked.
