@@ -2,6 +2,7 @@
 
 mod hostile;
 mod members;
+mod models;
 mod queries;
 mod serf;
 mod tables;

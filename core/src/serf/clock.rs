@@ -55,6 +55,8 @@ impl LamportClock {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -77,5 +79,28 @@ mod tests {
         assert!(clock.witness(41));
         assert!(!clock.witness(42 + JUMP_MAX + 1), "too far at once");
         assert!(clock.witness(42 + JUMP_MAX));
+    }
+
+    proptest! {
+        /// Against the plainest model: the clock is one more than the greatest time it has seen or used.
+        #[test]
+        fn the_clock_is_one_more_than_the_greatest_time(
+            steps in prop::collection::vec(prop::option::of(0..5_000_u64), 0..50),
+        ) {
+            let (mut clock, mut greatest) = (LamportClock::default(), 0);
+            for step in steps {
+                match step {
+                    Some(seen) => {
+                        prop_assert!(clock.witness(seen));
+                        greatest = greatest.max(seen);
+                    }
+                    None => {
+                        greatest = clock.time();
+                        clock.increment();
+                    }
+                }
+                prop_assert_eq!(clock.time(), greatest + 1);
+            }
+        }
     }
 }

@@ -1,3 +1,7 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
 use super::*;
 use crate::config::Options;
 
@@ -87,4 +91,39 @@ fn an_oversized_event_says_size_and_limit_and_uses_no_time() {
     let error = world.send("e", 482).expect_err("one byte too many when encoded");
     assert_eq!(error, OpError::EventTooLarge { size: 513, limit: 512 });
     assert_eq!(world.send("e", 481).expect("exactly the limit").ltime, 1);
+}
+
+proptest! {
+    /// Against the plainest model: everything ever seen, and a clock.
+    #[test]
+    fn the_ring_equals_a_list_of_everything(
+        slots in 1..9_u32,
+        steps in prop::collection::vec((1..40_u64, 0..2_u8, 0..2_u8), 0..80),
+        ignored in prop::option::of(0..20_u64),
+    ) {
+        let mut world = World::new(slots);
+        if let Some(before) = ignored {
+            world.events.ignore_before(before);
+        }
+        let (mut seen, mut clock) = (BTreeSet::new(), 1);
+        for (ltime, name, payload) in steps {
+            clock = clock.max(ltime + 1);
+            let wanted = ltime >= ignored.unwrap_or(0) && ltime + u64::from(slots) >= clock;
+            let new = wanted && seen.insert((ltime, name, payload));
+            let found = world.receive(ltime, &name.to_string(), &[payload]);
+            prop_assert_eq!(found, new, "{} {} {}", ltime, name, payload);
+            prop_assert_eq!(world.events.time(), clock);
+        }
+        let mut kept: Vec<(u64, u8, u8)> = Vec::new();
+        for slot in world.events.slots().flatten() {
+            for (name, payload) in &slot.events {
+                kept.push((slot.ltime, name.parse().expect("a digit"), payload[0]));
+            }
+        }
+        // Everything within reach is there; what is out of reach is kept until its slot is needed.
+        kept.retain(|(ltime, ..)| ltime + u64::from(slots) >= clock);
+        kept.sort_unstable();
+        let within = seen.into_iter().filter(|(ltime, ..)| ltime + u64::from(slots) >= clock);
+        prop_assert_eq!(kept, within.collect::<Vec<_>>());
+    }
 }
