@@ -280,6 +280,13 @@ impl Node {
         if id == self.swim.me() { Some(coordinates.own()) } else { coordinates.of(id) }
     }
 
+    /// The estimated round-trip time between two members in nanoseconds, without a packet being sent; `None` unless the
+    /// coordinates of both are known here. See [`Coordinate::distance`] for absurd peers.
+    #[must_use]
+    pub fn rtt(&self, one: NodeId, other: NodeId) -> Option<i64> {
+        Some(self.coordinate(one)?.distance(&self.coordinate(other)?))
+    }
+
     /// Counters since the start.
     #[must_use]
     pub fn stats(&self) -> &Stats {

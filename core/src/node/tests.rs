@@ -596,3 +596,20 @@ fn the_same_seed_gives_the_same_life() {
     };
     assert_eq!(life(), life());
 }
+
+#[test]
+fn probes_teach_distances() {
+    let mut wire = cluster(Options::lan(), 3);
+    wire.run(seconds(60));
+    let id = |wire: &Wire, index: usize| wire.pool.find(&format!("n{index}")).expect("known");
+    let (own, one, other) = (id(&wire, 0), id(&wire, 1), id(&wire, 2));
+    let node = wire.node(0);
+    for (from, to) in [(own, one), (one, other)] {
+        let rtt = node.rtt(from, to).expect("both were probed");
+        assert!((1_000_000..3_000_000).contains(&rtt), "{rtt} ns on a wire of 2 ms there and back");
+    }
+    assert!(node.stats().coordinate_updates > 10);
+    let mut silent = cluster(Options { coordinates: false, ..Options::lan() }, 2);
+    silent.run(seconds(20));
+    assert_eq!(silent.node(0).rtt(id(&silent, 0), id(&silent, 1)), None);
+}
