@@ -129,7 +129,7 @@ pub struct DepartureFigures {
     pub t100: Quantiles,
 }
 
-/// Relative errors of estimated round-trip times at the end of the run, over seeds. 0.1: off by a tenth of the truth.
+/// Relative errors of estimated round-trip times in the last sample, over seeds. 0.1: off by a tenth of the truth.
 #[derive(Clone, Debug, Serialize)]
 pub struct CoordinateFigures {
     /// Of the median pair, from the coordinates that both nodes have.

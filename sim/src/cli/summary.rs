@@ -172,7 +172,7 @@ fn coordinates(figures: &CoordinateFigures) -> String {
     row(
         "coordinates",
         format!(
-            "at the end estimated round-trip times are off by {} (median pair), {} (95th percentile)",
+            "estimated round-trip times are off by {} (median pair), {} (95th percentile) in the last sample",
             off(&figures.error_p50),
             off(&figures.error_p95)
         ),

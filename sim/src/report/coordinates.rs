@@ -26,6 +26,10 @@ pub(super) fn figure(facts: &Facts, scenario: &Scenario, results: &[SeedResult])
         (&worst, "95th percentile of pairs", ORANGE, Stroke::Solid),
         (&cached, "median pair, as one of the two knows the other", GREEN, Stroke::Dashed),
     ] {
+        // One pair only is both.
+        if color == ORANGE && worst == middle {
+            continue;
+        }
         let mut label = label.to_owned();
         for piece in pieces(fans) {
             let (drawn, areas) = fan_curves(piece, runs, color);
@@ -62,7 +66,10 @@ pub(super) fn figure(facts: &Facts, scenario: &Scenario, results: &[SeedResult])
         flags: flags::of(scenario),
         ..Chart::default()
     };
-    let caption = caption(facts, runs, end_at, end, results) + &marked(scenario);
+    let interrupted = pieces(&middle).count() > 1;
+    let gap = " Where a line is interrupted, no two of the nodes could reach each other.";
+    let gap = if interrupted { gap } else { "" };
+    let caption = caption(facts, runs, end_at, end, results) + gap + &marked(scenario);
     Some(Figure {
         stem: "coordinates".into(),
         title: "How well coordinates foretell round-trip times".into(),

@@ -198,7 +198,7 @@ fn key_numbers(page: &mut Page, outcome: &Outcome, facts: &Facts) {
     let estimates = outcome.coordinates.as_ref().map(|it| {
         let it = it.error_p50.scaled(100.0);
         let mut row =
-            vec!["Estimated round-trip times are off by (median pair, at the end)".to_owned()];
+            vec!["Estimated round-trip times are off by (median pair, last sample)".to_owned()];
         row.extend(quantiles(&it, 1, " %"));
         row
     });

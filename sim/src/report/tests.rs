@@ -546,7 +546,14 @@ fn coordinates_are_drawn_where_they_were_measured() {
         assert!(svg.contains(part), "the figure lacks {part}");
     }
     let page = fs::read_to_string(folder.0.join("report.html")).unwrap();
-    for part in [figure, "of up to 45 pairs", "at 60 s 4.7 %", "until 18 s", "4.7 %</td>"] {
+    for part in [
+        figure,
+        "of up to 45 pairs",
+        "at 60 s 4.7 %",
+        "until 18 s",
+        "is interrupted, no two",
+        "4.7 %</td>",
+    ] {
         assert!(page.contains(part), "the page lacks {part}");
     }
     let json: serde_json::Value =
