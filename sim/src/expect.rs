@@ -97,7 +97,9 @@ impl Checks {
                 | ExpectKind::Status { by, .. }
                 | ExpectKind::ShutDown { by, .. } => by,
                 ExpectKind::StateAt { at, .. } => at,
-                ExpectKind::NoFalseFailures | ExpectKind::Up { .. } => scenario.duration,
+                ExpectKind::NoFalseFailures
+                | ExpectKind::Up { .. }
+                | ExpectKind::Coordinates { .. } => scenario.duration,
                 ExpectKind::EventCoverage { .. }
                 | ExpectKind::Query { .. }
                 | ExpectKind::Detected { .. } => continue,
@@ -232,6 +234,7 @@ fn reaches_of(expect: usize, item: usize, scene: Scene<'_>) -> Vec<(&Reach, u32)
         | ExpectKind::ConvergedBy { .. }
         | ExpectKind::StateAt { .. }
         | ExpectKind::JoinedThenFailed { .. }
+        | ExpectKind::Coordinates { .. }
         | ExpectKind::Keys { .. }
         | ExpectKind::Tags { .. }
         | ExpectKind::Status { .. }
@@ -252,6 +255,7 @@ fn unexercised(kind: &ExpectKind, scene: Scene<'_>) -> Verdict {
         | ExpectKind::ConvergedBy { .. }
         | ExpectKind::StateAt { .. }
         | ExpectKind::JoinedThenFailed { .. }
+        | ExpectKind::Coordinates { .. }
         | ExpectKind::Keys { .. }
         | ExpectKind::Tags { .. }
         | ExpectKind::Status { .. }
@@ -283,6 +287,9 @@ fn judge(due: Due, scene: Scene<'_>) -> Verdict {
             responses_ppm,
             due.at,
         ),
+        &ExpectKind::Coordinates { share_ppm, error_ppm, by } => {
+            serf::judge_coordinates(share_ppm, error_ppm, by, scene)
+        }
         ExpectKind::Keys { count, primary, by } => {
             serf::judge_keys(*count, primary.as_deref(), *by, scene)
         }

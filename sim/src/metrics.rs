@@ -16,6 +16,9 @@ pub struct SeedResult {
     pub totals: Totals,
     /// One entry per sent user event, in order of sending.
     pub events: Vec<EventSpread>,
+    /// One entry per query of the workload that was sent, in order of sending.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub queries: Vec<QuerySpread>,
     /// One entry per crash or leave of a node.
     pub departures: Vec<Departure>,
     /// Share of (observer, subject) pairs of live nodes that see each other alive, over time.
@@ -24,6 +27,9 @@ pub struct SeedResult {
     pub converged_at: Option<Nanos>,
     /// Declared dead although up and reachable.
     pub false_failures: Vec<FalseFailure>,
+    /// Errors of the network coordinates over time; empty if they are off or the run is too short for them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub coordinates: Vec<CoordinateSample>,
     /// Mean bytes sent per live node in each bucket (datagrams and streams, wire payload without IP and UDP/TCP headers).
     pub bytes_per_node: Vec<f64>,
     /// Verdict for each expectation, in order of the scenario.
@@ -229,6 +235,63 @@ pub struct EventSpread {
     pub by_push_pull: u32,
     /// Datagrams sent by all nodes between sending and the last gossip delivery, per live node.
     pub packets_per_node: f64,
+}
+
+/// How one query was acked and answered.
+#[derive(Clone, Debug, Serialize)]
+pub struct QuerySpread {
+    /// Name.
+    pub name: String,
+    /// Name of the node that asked.
+    pub from: String,
+    /// When it was sent.
+    pub sent_at: Nanos,
+    /// How long the asking node waited; `None`: the run ended first.
+    pub ended_after: Option<Nanos>,
+    /// Whether the asking node refused to send it.
+    pub refused: bool,
+    /// Acks; `None`: none were asked for.
+    pub acks: Option<Replies>,
+    /// Answers; `None`: applications do not answer this query.
+    pub responses: Option<Replies>,
+    /// Acks and answers that came again.
+    pub duplicates: u32,
+}
+
+/// Acks or answers that came back.
+#[derive(Clone, Debug, Serialize)]
+pub struct Replies {
+    /// Live nodes that matched when the query was sent; less those that stopped before they had replied.
+    pub audience: u32,
+    /// Delay after sending of each first reply, ascending.
+    pub delays: Vec<Nanos>,
+}
+
+/// How far estimated round-trip times are off at one moment.
+///
+/// The true time is what a datagram and its answer take on average, jitter and reordering included, without loss and
+/// without waiting behind other datagrams of the same host. Pairs whose nodes do not both live, or cannot reach each
+/// other, are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CoordinateSample {
+    /// Time of the run.
+    pub at: Nanos,
+    /// Estimated from the coordinates that both nodes have at this moment.
+    pub own: CoordinateErrors,
+    /// Estimated by one of the two, from the coordinate that the other had when it was last probed; of pairs that have
+    /// met. `None`: none has.
+    pub cached: Option<CoordinateErrors>,
+}
+
+/// Relative errors, |estimate - true| / true, over pairs of nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CoordinateErrors {
+    /// Pairs.
+    pub pairs: u32,
+    /// Median.
+    pub p50: f64,
+    /// 95th percentile.
+    pub p95: f64,
 }
 
 /// How one crash or leave was noticed.

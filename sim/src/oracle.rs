@@ -2,18 +2,22 @@
 //!
 //! Every number is kept up to date edge by edge, so that reading one never means walking the cluster.
 
+mod coordinates;
 mod events;
 mod matrix;
 mod queries;
 mod reach;
 mod series;
 
+pub use coordinates::{Coordinates, Within};
 pub use events::{Events, Sent};
 pub use matrix::{Matrix, NodeSet};
 pub use queries::{Asked, Queries};
 pub use reach::Reach;
 pub use series::{ByteSeries, Curve};
 
+use uwasa_core::node::Node;
+use uwasa_core::rng::Rng;
 use uwasa_core::trace::{Cause, MemberState, Trace};
 
 use crate::metrics::{Departure, FalseFailure};
@@ -68,6 +72,8 @@ pub struct Oracle {
     pub events: Events,
     /// Queries.
     pub queries: Queries,
+    /// Network coordinates.
+    pub coordinates: Coordinates,
     /// Bytes sent over time.
     pub bytes: ByteSeries,
     /// The convergence curve.
@@ -75,9 +81,9 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// Nobody lives yet; `boots` members will be started by the start plan.
+    /// Nobody lives yet; `boots` members will be started by the start plan. What is sampled is drawn from `rng`.
     #[must_use]
-    pub fn new(scenario: &Scenario, boots: usize) -> Self {
+    pub fn new(scenario: &Scenario, boots: usize, rng: &mut Rng) -> Self {
         let nodes = scenario.members_len();
         let count = nodes as usize;
         let mut this = Self {
@@ -94,6 +100,7 @@ impl Oracle {
             shut_downs: Vec::new(),
             events: Events::default(),
             queries: Queries::default(),
+            coordinates: Coordinates::new(scenario, rng),
             bytes: ByteSeries::new(scenario.series_bucket),
             curve: Curve::new(scenario.duration),
         };
@@ -357,6 +364,12 @@ impl Oracle {
         if !(second_hand && true_deaths.contains(&incarnation)) {
             self.false_failures.push((fabric.now, observer, subject));
         }
+    }
+
+    /// Takes every sample of the coordinates that is due by `until`, of the nodes as they are now.
+    pub fn sample_coordinates(&mut self, until: Nanos, nodes: &[Option<Node>], fabric: &Fabric) {
+        let live = self.matrix.live();
+        self.coordinates.sample_until(until, live, nodes, &fabric.topology);
     }
 
     /// One input was handled completely: reads the new state if anything changed.

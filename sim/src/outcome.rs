@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::expect::quota;
 use crate::metrics::{Departure, EventSpread, SeedResult};
 use crate::scenario::{Expect, ExpectKind, Nanos, Scenario};
+pub(crate) use words::percent;
 pub use words::{expectation_in_words, state_word, status_word};
 
 /// Verdict and key figures of one scenario over all its seeds.
@@ -37,6 +38,9 @@ pub struct Outcome {
     pub events: Vec<EventFigures>,
     /// One entry per crash or leave, in order of time.
     pub departures: Vec<DepartureFigures>,
+    /// How far round-trip times estimated from coordinates are off; `None`: nothing was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coordinates: Option<CoordinateFigures>,
     /// Mean bytes sent per live node and second, over seeds.
     pub bytes_per_node_second: Quantiles,
     /// Live nodes wrongly declared dead, over seeds.
@@ -125,6 +129,17 @@ pub struct DepartureFigures {
     pub t100: Quantiles,
 }
 
+/// Relative errors of estimated round-trip times in the last sample, over seeds. 0.1: off by a tenth of the truth.
+#[derive(Clone, Debug, Serialize)]
+pub struct CoordinateFigures {
+    /// Of the median pair, from the coordinates that both nodes have.
+    pub error_p50: Quantiles,
+    /// Of the pair at the 95th percentile.
+    pub error_p95: Quantiles,
+    /// Of the median pair, as one of the two estimates it from what it knows of the other.
+    pub cached_error_p50: Quantiles,
+}
+
 /// One observation and how many seeds made it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Note {
@@ -201,6 +216,20 @@ impl Quantiles {
             max: at(100),
         }
     }
+
+    /// The same in another unit.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        let scale = |value: Option<f64>| value.map(|value| factor * value);
+        Self {
+            min: scale(self.min),
+            median: scale(self.median),
+            p90: scale(self.p90),
+            p99: scale(self.p99),
+            max: scale(self.max),
+            ..*self
+        }
+    }
 }
 
 impl Outcome {
@@ -223,6 +252,7 @@ impl Outcome {
             expects,
             events: event_figures(results),
             departures: departure_figures(results),
+            coordinates: coordinate_figures(results),
             bytes_per_node_second: Quantiles::of(
                 results.iter().map(|result| bytes_per_second(result, scenario.series_bucket)),
             ),
@@ -299,6 +329,7 @@ fn measure(results: &[SeedResult], index: usize, kind: &ExpectKind) -> Option<Qu
         ExpectKind::EventCoverage { .. }
         | ExpectKind::Query { .. }
         | ExpectKind::Detected { .. }
+        | ExpectKind::Coordinates { .. }
         | ExpectKind::ShutDown { .. } => {
             Some(Quantiles::of(results.iter().map(|result| {
                 result.verdicts.get(index).and_then(|verdict| verdict.at).map(seconds)
@@ -410,6 +441,16 @@ fn departure_figures(results: &[SeedResult]) -> Vec<DepartureFigures> {
         .collect()
 }
 
+fn coordinate_figures(results: &[SeedResult]) -> Option<CoordinateFigures> {
+    let last = || results.iter().map(|result| result.coordinates.last());
+    last().flatten().next()?;
+    Some(CoordinateFigures {
+        error_p50: Quantiles::of(last().map(|last| Some(last?.own.p50))),
+        error_p95: Quantiles::of(last().map(|last| Some(last?.own.p95))),
+        cached_error_p50: Quantiles::of(last().map(|last| Some(last?.cached?.p50))),
+    })
+}
+
 fn bytes_per_second(result: &SeedResult, bucket: Nanos) -> Option<f64> {
     let buckets = result.bytes_per_node.len();
     if buckets == 0 || bucket == 0 {
@@ -491,7 +532,9 @@ mod tests {
                 by_push_pull: 0,
                 packets_per_node: 1.0,
             }],
+            queries: Vec::new(),
             departures: Vec::new(),
+            coordinates: Vec::new(),
             convergence: Vec::new(),
             converged_at: None,
             false_failures: Vec::new(),

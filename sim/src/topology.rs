@@ -27,6 +27,8 @@ pub struct Topology {
     base_links: Vec<Link>,
     /// Links with every active degradation applied.
     links: Vec<Link>,
+    /// Mean delay of each of them, in nanoseconds.
+    mean_delays: Vec<f64>,
     degradations: Vec<(u32, Option<u32>, Option<Latency>)>,
     masks: Masks,
 }
@@ -54,6 +56,7 @@ impl Topology {
             regions: scenario.network.regions.len().max(1),
             base_links: scenario.network.links.clone(),
             links: scenario.network.links.clone(),
+            mean_delays: scenario.network.links.iter().map(Link::mean_delay).collect(),
             degradations: Vec::new(),
         }
     }
@@ -83,9 +86,20 @@ impl Topology {
     /// The link class from one node to another.
     #[must_use]
     pub fn link(&self, from: NodeIndex, to: NodeIndex) -> &Link {
+        &self.links[self.class(from, to)]
+    }
+
+    /// The mean time that a datagram takes from one node to another unless it is lost, in nanoseconds; queueing behind
+    /// other datagrams of the sender is not in it.
+    #[must_use]
+    pub fn mean_delay(&self, from: NodeIndex, to: NodeIndex) -> f64 {
+        self.mean_delays[self.class(from, to)]
+    }
+
+    fn class(&self, from: NodeIndex, to: NodeIndex) -> usize {
         let from = usize::from(self.places[from as usize].region);
         let to = usize::from(self.places[to as usize].region);
-        &self.links[from * self.regions + to]
+        from * self.regions + to
     }
 
     /// Whether a partition stops packets from `from` to `to`.
@@ -137,6 +151,7 @@ impl Topology {
                 }
             }
         }
+        self.mean_delays = self.links.iter().map(Link::mean_delay).collect();
     }
 }
 

@@ -29,6 +29,7 @@ use crate::workload::{Operation, OperationKind};
 /// Streams of the world generator by purpose; node and link streams lie above.
 const FAULT_STREAM: u64 = 1;
 const WORKLOAD_STREAM: u64 = 2;
+const SAMPLE_STREAM: u64 = 3;
 /// How often `run` reports progress.
 const PROGRESS_STEPS: u64 = 200;
 
@@ -152,7 +153,7 @@ impl<'a> World<'a> {
             alarms: vec![Alarm::OFF; count],
             fabric: Fabric::new(scenario, key),
             streams: Streams::new(count),
-            oracle: Oracle::new(scenario, boots),
+            oracle: Oracle::new(scenario, boots, &mut Rng::from_seed_stream(key, SAMPLE_STREAM)),
             checks: Checks::new(scenario),
             fault_rng: Rng::from_seed_stream(key, FAULT_STREAM),
             workload_rng: Rng::from_seed_stream(key, WORKLOAD_STREAM),
@@ -228,6 +229,9 @@ impl<'a> World<'a> {
     /// Processes the next event, if it is due by `limit`; false: none is.
     pub fn step(&mut self, limit: Nanos) -> bool {
         let Some((at, happening)) = self.fabric.queue.pop_until(limit) else { return false };
+        if at > self.oracle.coordinates.next() {
+            self.oracle.sample_coordinates(at - 1, &self.nodes, &self.fabric);
+        }
         if at > self.checks.next() {
             self.judge_before(at);
         }
@@ -467,6 +471,7 @@ impl<'a> World<'a> {
             add_stats(&mut self.fabric.totals, node);
         }
         self.fabric.totals.queries = self.oracle.queries.asked().len() as u64;
+        self.oracle.sample_coordinates(self.fabric.now, &self.nodes, &self.fabric);
         self.note_wrong_addresses();
         self.note_twins();
         self.note_queries();
@@ -479,12 +484,14 @@ impl<'a> World<'a> {
             trace_hash: self.digest.value(),
             totals: self.fabric.totals,
             events: self.oracle.events.spreads(name_of),
+            queries: self.oracle.queries.spreads(scenario),
             departures: self.oracle.departures(name_of),
             converged_at: self.oracle.converged_at(),
             false_failures: self.oracle.false_failures(name_of),
             verdicts,
             notes: self.notes,
             convergence: self.oracle.curve.finish(),
+            coordinates: self.oracle.coordinates.finish(),
             bytes_per_node: self.oracle.bytes.finish(self.fabric.now),
         }
     }

@@ -78,6 +78,9 @@ error_texts! {
     snapshots_that_are_off: with("config = { snapshot = false }\n\n[[fault]]\nat = \"5s\"\nrestart = [\"host1\"]\nevery = \"1s\"\nkeep_state = true\n");
     expectations_of_queries: with("[[work]]\nat = \"50s\"\nquery = \"uptime\"\nanswer = false\n\n[[expect]]\nquery = { name = \"uptme\", acks = 1.0 }\n\n[[expect]]\nquery = { name = \"uptime\", acks = 1.0, responses = 0.99, within = \"20s\" }\n\n[[expect]]\nquery = { name = \"uptime\", share = 1.0 }\n\n[[expect]]\nquery = { acks = 0.0, by = \"3s\" }\n\n[[expect]]\nquery = \"uptime\"\n");
     expectations_of_the_serf_layer: with("[[expect]]\nkeys = { by = \"50s\" }\n\n[[expect]]\nkeys = { count = 2, primary = \"AAEC\", by = \"2m\" }\n\n[[expect]]\ntags = { nodes = [\"host1\"], role = \"db\", by = \"50s\" }\n\n[[expect]]\nstatus = { node = \"host3\", status = \"dead\" }\n\n[[expect]]\nshut_down = \"host3\"\n\n[[expect]]\nup = [\"host53\"]\n");
+    expectations_of_coordinates: with("[[expect]]\ncoordinates = { error = 0.0, within = \"9s\" }\n\n[[expect]]\ncoordinates = { error = 0.1, quantile = 0.5, by = \"2m\" }\n\n[[expect]]\ncoordinates = true\n");
+    coordinates_that_are_off: "title = \"T\"\nnodes = 3\nduration = \"60s\"\nconfig = { coordinates = false }\n\n[[expect]]\ncoordinates = { error = 0.1, by = \"30s\" }\n";
+    coordinates_of_short_runs: "title = \"T\"\nnodes = 3\nduration = \"19s\"\n\n[[expect]]\ncoordinates = { error = 0.1, by = \"9s\" }\n";
     very_long_times: "title = \"T\"\nnodes = 3\nduration = \"99999999999999999999d\"\n";
     deep_changes: with(""), set "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1";
     changes_on_the_command_line: with(""), set "network.los=0.25", set "duration=60", set "nodes", set "fault[0].at=5s", set "=3";

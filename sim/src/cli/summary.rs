@@ -2,7 +2,9 @@
 
 use super::{counted, grouped};
 use crate::metrics::SeedResult;
-use crate::outcome::{DepartureFigures, EventFigures, ExpectOutcome, Outcome, Quantiles, figure};
+use crate::outcome::{
+    CoordinateFigures, DepartureFigures, EventFigures, ExpectOutcome, Outcome, Quantiles, figure,
+};
 use crate::scenario::{Nanos, Scenario, format_duration};
 
 /// Most missed seeds that are named one by one.
@@ -98,6 +100,7 @@ fn key_figures(outcome: &Outcome) -> Vec<String> {
     if more > 0 {
         lines.push(row("", format!("and {more} more events, crashes and leaves in the report")));
     }
+    lines.extend(outcome.coordinates.as_ref().map(coordinates));
     let failures = figure(outcome.false_failures.max, 0, "");
     let most = if outcome.seeds.len() == 1 { "" } else { " at most in one seed" };
     lines.push(row("false failures", format!("{failures}{most}")));
@@ -160,6 +163,18 @@ fn departure(departure: &DepartureFigures) -> String {
             at(&departure.first),
             at(&departure.t50),
             at(&departure.t100)
+        ),
+    )
+}
+
+fn coordinates(figures: &CoordinateFigures) -> String {
+    let off = |quantiles: &Quantiles| figure(quantiles.scaled(100.0).median, 1, " %");
+    row(
+        "coordinates",
+        format!(
+            "estimated round-trip times are off by {} (median pair), {} (95th percentile) in the last sample",
+            off(&figures.error_p50),
+            off(&figures.error_p95)
         ),
     )
 }

@@ -10,7 +10,7 @@ use uwasa_core::wire;
 use super::{Scene, needed, seconds};
 use crate::metrics::Verdict;
 use crate::oracle::{Asked, Reach};
-use crate::outcome::status_word;
+use crate::outcome::{percent, status_word};
 use crate::scenario::{Nanos, NodeIndex};
 
 pub(super) fn judge_query(
@@ -52,6 +52,30 @@ pub(super) fn unexercised_query(name: &str, scene: Scene<'_>) -> String {
     } else {
         format!("query `{name}` was never sent")
     }
+}
+
+/// The estimates must be good at every sample from `by` on.
+pub(super) fn judge_coordinates(
+    share_ppm: u32,
+    error_ppm: u32,
+    by: Nanos,
+    scene: Scene<'_>,
+) -> Verdict {
+    let Some(within) = scene.oracle.coordinates.within(share_ppm, error_ppm) else {
+        let measured = "no pair of nodes had a round-trip time to estimate".into();
+        return Verdict { held: false, measured, at: None };
+    };
+    let (share, pairs) = (percent(share_ppm), within.pairs);
+    let error = |error: f64| format!("{:.1} %", 100.0 * error);
+    let end =
+        format!("at the end {share} of {pairs} pairs are off by at most {}", error(within.last));
+    let measured = match (within.since, within.missed) {
+        (Some(since), _) => format!("good since {}; {end}", seconds(since)),
+        (None, Some((at, missed))) => format!("at {} still {}; {end}", seconds(at), error(missed)),
+        (None, None) => end,
+    };
+    let held = within.since.is_some_and(|since| since <= by);
+    Verdict { held, measured, at: within.since }
 }
 
 pub(super) fn judge_keys(

@@ -6,7 +6,8 @@ use uwasa_core::trace::{EventPath, Trace};
 
 use super::matrix::NodeSet;
 use super::reach::Reach;
-use crate::scenario::{Nanos, NodeIndex};
+use crate::metrics::{QuerySpread, Replies};
+use crate::scenario::{Answer, Nanos, NodeIndex, Scenario, WorkKind};
 
 /// One query that a node was told to send.
 #[derive(Debug)]
@@ -145,6 +146,44 @@ impl Queries {
             asked.responses.stopped(node);
         }
     }
+
+    /// Queries, for the result.
+    #[must_use]
+    pub fn spreads(&self, scenario: &Scenario) -> Vec<QuerySpread> {
+        self.asked.iter().map(|asked| asked.spread(scenario)).collect()
+    }
+}
+
+impl Asked {
+    fn spread(&self, scenario: &Scenario) -> QuerySpread {
+        let work = scenario.workload.get(self.work as usize).map(|work| &work.kind);
+        let query = match work {
+            Some(WorkKind::Query(query)) => Some(query),
+            Some(
+                WorkKind::Event { .. }
+                | WorkKind::Leave { .. }
+                | WorkKind::Join { .. }
+                | WorkKind::SetTags { .. }
+                | WorkKind::Keys { .. }
+                | WorkKind::ForceLeave { .. },
+            )
+            | None => None,
+        };
+        let ack = query.is_some_and(|query| query.ack);
+        let answered = query.is_some_and(|query| query.answer != Answer::Silence);
+        let replies =
+            |reach: &Reach| Replies { audience: reach.audience(), delays: reach.delays() };
+        QuerySpread {
+            name: self.name.clone(),
+            from: scenario.node_name(self.from).into(),
+            sent_at: self.sent_at,
+            ended_after: self.ended_at.map(|at| at - self.sent_at),
+            refused: self.refused,
+            acks: ack.then(|| replies(&self.acks)),
+            responses: answered.then(|| replies(&self.responses)),
+            duplicates: self.duplicates,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -184,5 +223,13 @@ mod tests {
         let asked = &queries.asked()[0];
         assert_eq!((asked.acks.delays(), asked.responses.delays()), (vec![50], vec![60]));
         assert_eq!((asked.duplicates, asked.late, asked.strangers), (1, 1, 1));
+        let text = "title = \"T\"\nnodes = 3\nduration = \"9s\"\n[[work]]\nat = \"1s\"\n\
+                    query = \"uptime\"\nack = true\nanswer = false\n";
+        let scenario = crate::scenario::parse(text, std::path::Path::new("x.toml"), &[]);
+        queries.asked[0].work = 0;
+        let spread = &queries.spreads(&scenario.expect("a scenario"))[0];
+        assert_eq!((spread.ended_after, spread.responses.is_none()), (Some(100), true));
+        let acks = spread.acks.as_ref().expect("acks were asked for");
+        assert_eq!((acks.audience, acks.delays.as_slice()), (3, [50].as_slice()));
     }
 }

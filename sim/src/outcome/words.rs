@@ -43,6 +43,7 @@ pub fn expectation_in_words(scenario: &Scenario, kind: &ExpectKind) -> String {
             )
         }
         ExpectKind::Query { .. }
+        | ExpectKind::Coordinates { .. }
         | ExpectKind::Keys { .. }
         | ExpectKind::Tags { .. }
         | ExpectKind::Status { .. }
@@ -74,6 +75,12 @@ fn serf_in_words(scenario: &Scenario, kind: &ExpectKind) -> String {
             );
             format!("query \"{query}\": {} {within}", parts.join(" and "))
         }
+        ExpectKind::Coordinates { share_ppm, error_ppm, by } => format!(
+            "from {} s on {} of the pairs estimate their round-trip time with an error of at most {}",
+            short_seconds(*by),
+            percent(*share_ppm),
+            percent(*error_ppm)
+        ),
         ExpectKind::Keys { count, primary, by } => {
             let count = count.map(|count| format!("{count} keys"));
             let primary = primary.as_ref().map(|_| "the given primary key".to_owned());
@@ -139,7 +146,8 @@ pub const fn status_word(status: Option<MemberStatus>) -> &'static str {
     }
 }
 
-fn percent(ppm: u32) -> String {
+/// Millionths as a percentage.
+pub(crate) fn percent(ppm: u32) -> String {
     format!("{} %", f64::from(ppm) / 10_000.0)
 }
 

@@ -257,7 +257,7 @@ impl Chart {
         let mut rows = 0;
         let mut placed = Vec::new();
         for flag in self.flags.iter().filter(|flag| flag.x <= self.x.end) {
-            let x = left + flag.x / self.x.end * (right - left);
+            let x = left + self.x.place(flag.x) * (right - left);
             let text = brush.face.fit(&flag.label, TEXT, 330.0);
             let width = brush.face.width(&text, TEXT);
             let start = (x - 3.0).min(WIDTH - EDGE - width);

@@ -8,7 +8,7 @@ use super::chart::{BLUE, Band, Chart, Curve, GREEN, Mark, ORANGE, Stroke, VERMIL
 use super::facts::{Facts, counted};
 use super::flags::named;
 use super::stats::{Fan, fan, grid, number, quantile, reached, seconds, staircase};
-use super::{departures, timeline};
+use super::{coordinates, departures, queries, timeline};
 use crate::metrics::{EventSpread, SeedResult};
 use crate::scenario::Scenario;
 
@@ -43,9 +43,11 @@ pub(super) fn all(scenario: &Scenario, results: &[SeedResult]) -> Vec<Figure> {
     let mut figures = convergence(&facts, results);
     figures.extend(timeline::formation(&facts, scenario, results));
     figures.push(dissemination(&facts, results));
+    figures.extend(queries::figure(&facts, results));
     figures.push(departures::detection(&facts, results));
     figures.push(timeline::bytes(&facts, scenario, results));
     figures.push(timeline::view(&facts, scenario, results));
+    figures.extend(coordinates::figure(&facts, scenario, results));
     figures
 }
 

@@ -195,6 +195,13 @@ fn key_numbers(page: &mut Page, outcome: &Outcome, facts: &Facts) {
         ("Live nodes wrongly declared dead", &outcome.false_failures, 0, ""),
         ("All nodes agree for good after", &outcome.converged_at_s, 2, " s"),
     ];
+    let estimates = outcome.coordinates.as_ref().map(|it| {
+        let it = it.error_p50.scaled(100.0);
+        let mut row =
+            vec!["Estimated round-trip times are off by (median pair, last sample)".to_owned()];
+        row.extend(quantiles(&it, 1, " %"));
+        row
+    });
     let rows: Vec<Vec<String>> = rows
         .into_iter()
         .map(|(name, it, decimals, unit)| {
@@ -202,6 +209,7 @@ fn key_numbers(page: &mut Page, outcome: &Outcome, facts: &Facts) {
             row.extend(quantiles(it, decimals, unit));
             row
         })
+        .chain(estimates)
         .collect();
     page.table(
         &["Over seeds", "#median", "#90th percentile", "#99th percentile", "#largest"],

@@ -6,11 +6,13 @@
 mod axis;
 mod canvas;
 mod chart;
+mod coordinates;
 mod departures;
 mod facts;
 mod figures;
 mod flags;
 mod html;
+mod queries;
 mod stats;
 mod summary;
 #[cfg(test)]
@@ -95,8 +97,16 @@ fn put(out: &Path, name: &str, content: &[u8]) -> Result<PathBuf, ReportError> {
 }
 
 fn remove_stale(out: &Path, files: &[(String, Vec<u8>)]) -> Result<(), ReportError> {
-    const STEMS: [&str; 6] =
-        ["convergence", "formation", "dissemination", "detection", "bytes", "view"];
+    const STEMS: [&str; 8] = [
+        "convergence",
+        "formation",
+        "dissemination",
+        "queries",
+        "detection",
+        "bytes",
+        "view",
+        "coordinates",
+    ];
     let failed = |source| ReportError::Write { path: out.to_path_buf(), source };
     for entry in fs::read_dir(out).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();

@@ -6,11 +6,17 @@ use super::ReportError;
 use super::facts::{Facts, portable, portable_place};
 use super::stats::{number, reached, seconds};
 use crate::analytic;
-use crate::metrics::{Departure, EventSpread, FalseFailure, SeedResult, Totals, Verdict};
-use crate::outcome::{DepartureFigures, EventFigures, Miss, Note, Outcome, Quantiles};
+use crate::metrics::{
+    CoordinateSample, Departure, EventSpread, FalseFailure, QuerySpread, Replies, SeedResult,
+    Totals, Verdict,
+};
+use crate::outcome::{
+    CoordinateFigures, DepartureFigures, EventFigures, Miss, Note, Outcome, Quantiles,
+};
 use crate::scenario::Scenario;
 
-/// Version of the file's layout: raised whenever a reader of an older one would misread it.
+/// Version of the file's layout: raised whenever a reader of an older one would misread it. What only some runs have,
+/// `coordinates` and `queries`, is left out of the others.
 pub const SCHEMA: u32 = 1;
 /// Most false failures listed per seed; the count is complete.
 const LISTED: usize = 20;
@@ -62,6 +68,8 @@ struct Expectation<'a> {
 struct OverSeeds<'a> {
     events: &'a [EventFigures],
     departures: &'a [DepartureFigures],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coordinates: Option<&'a CoordinateFigures>,
     bytes_per_node_second: &'a Quantiles,
     false_failures: &'a Quantiles,
     converged_at_s: &'a Quantiles,
@@ -88,7 +96,11 @@ struct Run<'a> {
     false_failures: usize,
     false_failures_listed: Vec<Wrong<'a>>,
     events: Vec<Spread<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    queries: Vec<Asked<'a>>,
     departures: Vec<Left<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coordinates: Option<Estimates>,
     verdicts: &'a [Verdict],
     notes: &'a [String],
     totals: &'a Totals,
@@ -114,6 +126,40 @@ struct Spread<'a> {
     t95_s: Option<f64>,
     t99_s: Option<f64>,
     t100_s: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Asked<'a> {
+    name: &'a str,
+    from: &'a str,
+    sent_at_s: f64,
+    ended_after_s: Option<f64>,
+    refused: bool,
+    acks: Option<Back>,
+    answers: Option<Back>,
+    duplicates: u32,
+}
+
+/// Acks or answers; times after sending, of so many of the nodes that were asked.
+#[derive(Serialize)]
+struct Back {
+    audience: u32,
+    came: usize,
+    t50_s: Option<f64>,
+    t95_s: Option<f64>,
+    t100_s: Option<f64>,
+}
+
+/// Relative errors of estimated round-trip times at the last sample.
+#[derive(Serialize)]
+struct Estimates {
+    at_s: f64,
+    pairs: u32,
+    error_p50: f64,
+    error_p95: f64,
+    cached_pairs: u32,
+    cached_error_p50: Option<f64>,
+    cached_error_p95: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -145,6 +191,7 @@ pub(super) fn text(
         over_seeds: OverSeeds {
             events: &outcome.events,
             departures: &outcome.departures,
+            coordinates: outcome.coordinates.as_ref(),
             bytes_per_node_second: &outcome.bytes_per_node_second,
             false_failures: &outcome.false_failures,
             converged_at_s: &outcome.converged_at_s,
@@ -224,7 +271,9 @@ fn run(result: &SeedResult) -> Run<'_> {
         false_failures: result.false_failures.len(),
         false_failures_listed: result.false_failures.iter().take(LISTED).map(wrong).collect(),
         events: result.events.iter().map(spread).collect(),
+        queries: result.queries.iter().map(asked).collect(),
         departures: result.departures.iter().map(left).collect(),
+        coordinates: result.coordinates.last().map(estimates),
         verdicts: &result.verdicts,
         notes: &result.notes,
         totals: &result.totals,
@@ -249,6 +298,42 @@ fn spread(event: &EventSpread) -> Spread<'_> {
         t95_s: time(950),
         t99_s: time(990),
         t100_s: time(1_000),
+    }
+}
+
+fn asked(query: &QuerySpread) -> Asked<'_> {
+    Asked {
+        name: &query.name,
+        from: &query.from,
+        sent_at_s: seconds(query.sent_at),
+        ended_after_s: query.ended_after.map(seconds),
+        refused: query.refused,
+        acks: query.acks.as_ref().map(back),
+        answers: query.responses.as_ref().map(back),
+        duplicates: query.duplicates,
+    }
+}
+
+fn back(replies: &Replies) -> Back {
+    let time = |permille| reached(&replies.delays, replies.audience, permille).map(seconds);
+    Back {
+        audience: replies.audience,
+        came: replies.delays.len(),
+        t50_s: time(500),
+        t95_s: time(950),
+        t100_s: time(1_000),
+    }
+}
+
+fn estimates(sample: &CoordinateSample) -> Estimates {
+    Estimates {
+        at_s: seconds(sample.at),
+        pairs: sample.own.pairs,
+        error_p50: sample.own.p50,
+        error_p95: sample.own.p95,
+        cached_pairs: sample.cached.map_or(0, |cached| cached.pairs),
+        cached_error_p50: sample.cached.map(|cached| cached.p50),
+        cached_error_p95: sample.cached.map(|cached| cached.p95),
     }
 }
 

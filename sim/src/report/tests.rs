@@ -8,7 +8,10 @@ use uwasa_core::trace::MemberState;
 
 use super::*;
 use crate::analytic::{DetectionFloor, RandomPhase};
-use crate::metrics::{ConvergencePoint, Departure, EventSpread, FalseFailure, Totals, Verdict};
+use crate::metrics::{
+    ConvergencePoint, CoordinateErrors, CoordinateSample, Departure, EventSpread, FalseFailure,
+    QuerySpread, Replies, Totals, Verdict,
+};
 use crate::outcome::Timing;
 use crate::scenario::{
     Expect, ExpectKind, Fault, FaultKind, JoinPlan, Latency, Link, Nanos, Network, NodeSpec, Start,
@@ -93,7 +96,9 @@ fn seed_result(seed: u64) -> SeedResult {
         trace_hash: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15),
         totals: Totals { engine_events: 1_234_567, datagrams_sent: 4_321, ..Totals::default() },
         events: Vec::new(),
+        queries: Vec::new(),
         departures: Vec::new(),
+        coordinates: Vec::new(),
         convergence: Vec::new(),
         converged_at: None,
         false_failures: Vec::new(),
@@ -510,6 +515,119 @@ fn formation_is_drawn_for_cold_starts_only() {
     assert!(render(&scenario, &results).contains("In no run did every node see every other."));
     scenario.start = Start::Warm;
     assert!(!render(&scenario, &results).contains("How the cluster forms"));
+}
+
+fn sample(at: Nanos, own: f64) -> CoordinateSample {
+    let errors = |p50: f64| CoordinateErrors { pairs: 45, p50, p95: 3.0 * p50 };
+    let cached = (at > 0).then(|| errors(own + 0.01));
+    CoordinateSample { at, own: errors(own), cached }
+}
+
+#[test]
+fn coordinates_are_drawn_where_they_were_measured() {
+    let (scenario, mut results) = demo("coordinates", 10, 3, 0.0);
+    let figure = "How well coordinates foretell round-trip times";
+    assert!(!render(&scenario, &results).contains(figure));
+    for (shift, result) in (0_u32..).zip(&mut results) {
+        // Between 20 s and 40 s there was no pair.
+        let at = (0..=60_u32).filter(|at| !(20..40).contains(at));
+        let off = |at: u32| libm::exp(-f64::from(at + shift) / 20.0);
+        result.coordinates = at.map(|at| sample(u64::from(at) * SECOND, off(at))).collect();
+    }
+    let folder = Folder::new("coordinates-files");
+    let outcome = judge(&scenario, &results);
+    let files = write(&scenario, &results, &outcome, &folder.0).unwrap();
+    assert_eq!(files.len(), 16);
+    let svg = fs::read_to_string(folder.0.join("coordinates.svg")).unwrap();
+    well_formed(&svg);
+    for part in
+        ["relative error", "median pair", "95th percentile", "lowest to highest", "host3 off"]
+    {
+        assert!(svg.contains(part), "the figure lacks {part}");
+    }
+    let page = fs::read_to_string(folder.0.join("report.html")).unwrap();
+    for part in [
+        figure,
+        "of up to 45 pairs",
+        "at 60 s 4.7 %",
+        "until 18 s",
+        "is interrupted, no two",
+        "4.7 %</td>",
+    ] {
+        assert!(page.contains(part), "the page lacks {part}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.0.join("summary.json")).unwrap()).unwrap();
+    let over_seeds = &json["over_seeds"]["coordinates"];
+    assert_eq!(over_seeds["error_p50"]["median"], json["runs"][1]["coordinates"]["error_p50"]);
+    assert_eq!(json["runs"][0]["coordinates"]["at_s"], 60.0);
+    assert_eq!(json["runs"][0]["coordinates"]["cached_pairs"], 45);
+
+    // A later run into the same folder that measures nothing.
+    results.iter_mut().for_each(|result| result.coordinates.clear());
+    write(&scenario, &results, &judge(&scenario, &results), &folder.0).unwrap();
+    assert!(!folder.0.join("coordinates.png").exists());
+    let text = fs::read_to_string(folder.0.join("summary.json")).unwrap();
+    assert!(!text.contains("coordinates\": {") && !text.contains("queries\": ["));
+
+    // Exact estimates, and one sample only.
+    results.truncate(1);
+    results[0].coordinates = vec![sample(0, 0.0)];
+    well_formed(&render(&scenario, &results));
+}
+
+fn query(name: &str, nodes: u32, slow: u64, ended_after: Option<Nanos>) -> QuerySpread {
+    let delays = (0..u64::from(nodes)).map(|index| index * slow * SECOND / 100).collect();
+    QuerySpread {
+        name: name.into(),
+        from: "host1".into(),
+        sent_at: SECOND,
+        ended_after,
+        refused: false,
+        acks: Some(Replies { audience: nodes, delays }),
+        responses: None,
+        duplicates: 0,
+    }
+}
+
+#[test]
+fn queries_are_drawn_up_to_their_deadlines() {
+    let (scenario, mut results) = demo("queries", 10, 3, 0.0);
+    let figure = "How queries are acked and answered";
+    assert!(!render(&scenario, &results).contains(figure));
+    let evil = "<b>&\u{1}";
+    for result in &mut results {
+        result.queries = vec![query("uptime", 10, 1, Some(6 * SECOND)), query(evil, 0, 1, None)];
+        result.queries.push(query("uptime", 8, 2, Some(SECOND)));
+        result.queries.push(QuerySpread { refused: true, ..query("odd", 3, 1, Some(0)) });
+    }
+    let page = render(&scenario, &results);
+    for part in [
+        figure,
+        "uptime: acks",
+        "uptime (2): acks",
+        "deadlines: 1 s",
+        ">\n6 s",
+        "seconds since the query was sent (logarithmic axis)",
+        "The asking node refused to send 3 queries.",
+    ] {
+        assert!(page.contains(part), "the page lacks {part}");
+    }
+    assert!(!page.contains("odd: acks"));
+    let outcome = judge(&scenario, &results);
+    let json: serde_json::Value =
+        serde_json::from_str(&summary::text(&scenario, &results, &outcome).unwrap()).unwrap();
+    let first = &json["runs"][0]["queries"][0];
+    assert_eq!((&first["acks"]["came"], &first["acks"]["t100_s"]), (&10.into(), &0.09.into()));
+    assert!(first["answers"].is_null());
+
+    results.truncate(1);
+    results[0].queries = (0..8).map(|_| query("late", 5, 90, Some(4 * SECOND))).collect();
+    let page = render(&scenario, &results);
+    assert!(page.contains("Of 8 queries the first 6 are drawn"));
+    assert!(!page.contains("sent (logarithmic axis)") && page.contains("deadline: 4 s"));
+    results[0].queries = vec![query("lost", 0, 1, None)];
+    well_formed(&render(&scenario, &results));
 }
 
 #[test]

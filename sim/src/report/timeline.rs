@@ -262,7 +262,7 @@ pub(super) fn view(facts: &Facts, scenario: &Scenario, results: &[SeedResult]) -
 }
 
 /// What the vertical lines of a figure are.
-fn marked(scenario: &Scenario) -> String {
+pub(super) fn marked(scenario: &Scenario) -> String {
     let words = flags::in_words(scenario);
     if words.is_empty() {
         return words;

@@ -2,6 +2,7 @@
 
 mod serf;
 
+use uwasa_core::config::Config;
 use uwasa_core::trace::MemberState;
 
 use super::fault::{Placed, refuse_after_end};
@@ -11,9 +12,10 @@ use super::select::Names;
 use super::units::{PPM, format_duration};
 use crate::scenario::{Expect, ExpectKind, Fault, FaultKind, Nanos, NodeIndex, Work, WorkKind};
 
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "event_coverage",
     "query",
+    "coordinates",
     "detected",
     "no_false_failures",
     "converged_by",
@@ -38,6 +40,7 @@ const STATES: [(&str, Option<MemberState>); 5] = [
 pub(super) struct Around<'a> {
     pub(super) duration: Option<Nanos>,
     pub(super) names: &'a Names,
+    pub(super) config: &'a Config,
     pub(super) faults: &'a [Placed<Fault>],
     pub(super) workload: &'a [Placed<Work>],
     /// Whether all faults and all work could be read. If not, a missing one may be among the unreadable.
@@ -84,6 +87,7 @@ fn read_one(
         }
         Some(("state_at", field)) => state_at(&field, around, problems),
         Some(("query", field)) => serf::query(&field, around, problems),
+        Some(("coordinates", field)) => serf::coordinates(&field, around, problems),
         Some(("status", field)) => serf::status(&field, around, problems),
         Some(("tags", field)) => serf::tags(&field, around, problems),
         Some(("keys", field)) => serf::keys(&field, around, problems),

@@ -5,8 +5,37 @@ use std::sync::Arc;
 use super::document::Value;
 use super::field::Field;
 use super::problem::Problems;
-use super::units::{DURATION_MAX, format_duration};
-use crate::scenario::{Latency, Nanos};
+use super::units::{DURATION_MAX, PPM, format_duration};
+use crate::scenario::{Latency, Link, Nanos};
+
+impl Latency {
+    /// The mean of what is drawn, in nanoseconds.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        match self {
+            Self::Constant(nanos) => float(*nanos),
+            Self::Uniform { low, high } => f64::midpoint(float(*low), float(*high)),
+            Self::LogNormal { median, table, .. } => {
+                if table.is_empty() {
+                    return float(*median);
+                }
+                // 4,096 times 30 days fit 64 bits.
+                let sum = table.iter().copied().fold(0, Nanos::saturating_add);
+                wide(sum) / wide(table.len() as u64)
+            }
+        }
+    }
+}
+
+impl Link {
+    /// The mean time that a datagram takes which is not lost, in nanoseconds: latency, jitter, and what reordering adds.
+    /// Of one that is duplicated, the first copy.
+    #[must_use]
+    pub fn mean_delay(&self) -> f64 {
+        let held_back = float(self.reorder_delay) * f64::from(self.reorder_ppm) / f64::from(PPM);
+        self.latency.mean() + float(self.jitter) / 2.0 + held_back
+    }
+}
 
 /// Entries of a quantile table.
 const TABLE_LEN: u32 = 4_096;
@@ -110,6 +139,12 @@ fn float(nanos: Nanos) -> f64 {
     nanos as f64
 }
 
+/// As near as a double comes, which is nearer than a nanosecond here once it is divided.
+#[expect(clippy::cast_precision_loss, reason = "a rounding of one part in 2^53")]
+fn wide(sum: u64) -> f64 {
+    sum as f64
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "whole and within 30 days")]
 #[expect(clippy::cast_sign_loss, reason = "exponentials are positive")]
 fn nanos(value: f64) -> Nanos {
@@ -128,6 +163,33 @@ mod tests {
         let near = |index: usize, wanted: f64| (float(table[index]) / wanted - 1.0).abs();
         assert!(near(2_048, 1_000_000.0) < 0.001, "{}", table[2_048]);
         assert!(near(4_055, 8_000_000.0) < 0.01, "{}", table[4_055]);
+    }
+
+    #[test]
+    fn means_are_those_of_what_is_drawn() {
+        let table: Arc<[Nanos]> = (1..=4).collect();
+        assert_eq!(Latency::Constant(7).mean(), 7.0);
+        assert_eq!(Latency::Uniform { low: 3, high: 10 }.mean(), 6.5);
+        assert_eq!(Latency::LogNormal { median: 2, p99: 4, table }.mean(), 2.5);
+        let table = quantile_table(1_000_000, 8_000_000);
+        let sigma = libm::log(8.0) / Z99;
+        let latency = Latency::LogNormal { median: 1_000_000, p99: 8_000_000, table };
+        let wanted = 1e6 * libm::exp(sigma * sigma / 2.0);
+        assert!((latency.mean() / wanted - 1.0).abs() < 0.01, "{} {wanted}", latency.mean());
+        let link = Link {
+            latency: Latency::Constant(100),
+            jitter: 10,
+            loss_ppm: 500_000,
+            duplicate_ppm: 0,
+            reorder_ppm: 250_000,
+            reorder_delay: 40,
+            stream_loss: false,
+        };
+        assert_eq!(link.mean_delay(), 115.0);
+        let mut rng = uwasa_core::rng::Rng::from_seed([4; 32]);
+        let draws = 20_000;
+        let sum: Nanos = (0..draws).map(|_| crate::net::draw_latency(&latency, &mut rng)).sum();
+        assert!((float(sum / draws) / latency.mean() - 1.0).abs() < 0.05);
     }
 
     #[test]

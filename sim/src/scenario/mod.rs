@@ -32,6 +32,10 @@ pub use parse::{load, parse, parse_seeds};
 pub use problem::ScenarioErrors;
 pub use units::format_duration;
 
+/// Probe intervals below which a run is too short to say anything about coordinates: the adjustment of a coordinate
+/// averages over so many round trips.
+const COORDINATE_PROBES_MIN: u64 = 20;
+
 /// Nanoseconds of virtual time.
 pub type Nanos = u64;
 /// Index of a node in [`Scenario::nodes`].
@@ -111,6 +115,13 @@ impl Scenario {
             line => format!("{}:{line}", self.file.display()),
         }
     }
+}
+
+/// The shortest run in which the coordinates of the nodes are measured; `None`: they are off, or nothing feeds them.
+#[must_use]
+pub fn coordinate_run_min(config: &Config) -> Option<Nanos> {
+    let interval = Nanos::try_from(config.probe_interval.as_nanos()).ok()?;
+    (config.coordinates && interval > 0).then(|| interval.saturating_mul(COORDINATE_PROBES_MIN))
 }
 
 /// One node.
@@ -469,6 +480,16 @@ pub enum ExpectKind {
         responses_ppm: Option<u32>,
         /// Time from sending; `None`: when the query ends.
         within: Option<Nanos>,
+    },
+    /// From this time to the end, so many pairs of live nodes estimate their round-trip time well enough from their
+    /// coordinates.
+    Coordinates {
+        /// Share of pairs, millionths.
+        share_ppm: u32,
+        /// Largest relative error, millionths.
+        error_ppm: u32,
+        /// Time from the start of the run.
+        by: Nanos,
     },
     /// Every live node has this keyring.
     Keys {

@@ -98,8 +98,14 @@ fn build(root: &Item, text: &str, file: &Path, problems: &mut Problems<'_>) -> O
     let faults_read: BTreeSet<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
     let complete =
         faults_read.len() == blocks(root, "fault") && workload.len() == blocks(root, "work");
-    let around =
-        expect::Around { duration, names: &names, faults: &faults, workload: &workload, complete };
+    let around = expect::Around {
+        duration,
+        names: &names,
+        config: &settings.config,
+        faults: &faults,
+        workload: &workload,
+        complete,
+    };
     let expects = expect::read(&mut table, &around, problems);
     table.finish(&TOP_HINTS, problems);
     let mut scenario = Scenario {

@@ -5,7 +5,10 @@ use uwasa_core::trace::MemberStatus;
 use super::{Around, check_room, instant};
 use crate::scenario::field::{Field, Table};
 use crate::scenario::problem::{Problems, closest};
-use crate::scenario::{ExpectKind, Nanos, Query, WorkKind, settings, tags as tag_table};
+use crate::scenario::units::{PPM, format_duration};
+use crate::scenario::{
+    ExpectKind, Nanos, Query, WorkKind, coordinate_run_min, settings, tags as tag_table,
+};
 
 const STATUSES: [(&str, Option<MemberStatus>); 5] = [
     ("alive", Some(MemberStatus::Alive)),
@@ -102,6 +105,47 @@ fn refuse_unsent(field: &Field<'_>, name: &str, around: &Around<'_>, problems: &
         None => format!("add a [[work]] block with query = \"{name}\""),
     };
     field.refuse(format!("no query \"{name}\" is ever sent: {hint}"), problems);
+}
+
+pub(super) fn coordinates(
+    field: &Field<'_>,
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<ExpectKind> {
+    let example = "{ error = 0.25, by = \"120s\" }";
+    let mut table = field.table(&format!("a table such as {example}"), problems)?;
+    let error_ppm = table
+        .required("error", "error = 0.25", problems)
+        .and_then(|field| field.expected_share(problems));
+    let share_ppm = match table.field("share") {
+        Some(field) => field.expected_share(problems),
+        None => Some(PPM / 2),
+    };
+    let by = by(&mut table, around, problems);
+    let hints = [
+        ("within", "write `error` for how far off, and `by` for when"),
+        ("at", "write `by`: it must be so from then to the end"),
+        (
+            "quantile",
+            "write `share`, the part of all pairs that must be so good; a half unless given",
+        ),
+    ];
+    table.finish(&hints, problems);
+    match (coordinate_run_min(around.config), around.duration) {
+        (None, _) => field.refuse(
+            "nothing is estimated in this run: take config.coordinates = false and config.probe_interval = \"0s\" out",
+            problems,
+        ),
+        (Some(shortest), Some(duration)) if duration < shortest => field.refuse(
+            format!(
+                "the run is too short to learn round-trip times: make `duration` \"{}\" at least",
+                format_duration(shortest)
+            ),
+            problems,
+        ),
+        (Some(_), _) => {}
+    }
+    Some(ExpectKind::Coordinates { share_ppm: share_ppm?, error_ppm: error_ppm?, by: by? })
 }
 
 pub(super) fn status(
