@@ -188,6 +188,7 @@ fn demo(name: &str, nodes: u32, seeds: u64, loss: f64) -> (Scenario, Vec<SeedRes
             kind: ExpectKind::EventCoverage {
                 event: "deploy".into(),
                 coverage_ppm: 950_000,
+                events_ppm: 1_000_000,
                 within: SECOND,
             },
         },
@@ -305,6 +306,7 @@ fn summary_of_a_tiny_run() {
         kind: ExpectKind::EventCoverage {
             event: "deploy".into(),
             coverage_ppm: 1_000_000,
+            events_ppm: 1_000_000,
             within: SECOND,
         },
     }];
