@@ -65,6 +65,8 @@ pub struct Checks {
     verdicts: Vec<Option<Verdict>>,
     /// Of each expectation, when each of its events or departures got far enough.
     times: Vec<Vec<Option<Nanos>>>,
+    /// Of each expectation, how many of its events or departures met it.
+    met: Vec<u32>,
     missed: Vec<Missed>,
 }
 
@@ -86,6 +88,7 @@ impl Checks {
             next: Nanos::MAX,
             verdicts: vec![None; scenario.expects.len()],
             times: vec![Vec::new(); scenario.expects.len()],
+            met: vec![0; scenario.expects.len()],
             missed: Vec::new(),
         };
         for (expect, spec) in scenario.expects.iter().enumerate() {
@@ -95,9 +98,11 @@ impl Checks {
                 | ExpectKind::Keys { by, .. }
                 | ExpectKind::Tags { by, .. }
                 | ExpectKind::Status { by, .. }
+                | ExpectKind::Queues { by, .. }
                 | ExpectKind::ShutDown { by, .. } => by,
                 ExpectKind::StateAt { at, .. } => at,
                 ExpectKind::NoFalseFailures
+                | ExpectKind::ToldOnce { .. }
                 | ExpectKind::Up { .. }
                 | ExpectKind::Coordinates { .. } => scenario.duration,
                 ExpectKind::EventCoverage { .. }
@@ -171,6 +176,7 @@ impl Checks {
         while let Some(due) = self.dues.first().copied().filter(|due| due.at <= until) {
             self.dues.remove(&due);
             let verdict = judge(due, scene);
+            self.met[due.expect] += u32::from(verdict.held);
             match reaches_of(due.expect, due.item, scene).first() {
                 Some((reach, _)) if !verdict.held => {
                     let counted = reach.steady().clone();
@@ -198,16 +204,40 @@ impl Checks {
             self.times[*expect].push(slowest(times));
         }
         let expects = scene.scenario.expects.iter();
+        let reached = self.times.into_iter().zip(self.met);
         self.verdicts
             .into_iter()
-            .zip(self.times)
+            .zip(reached)
             .zip(expects)
-            .map(|((verdict, times), expect)| match verdict {
-                Some(verdict) => Verdict { at: slowest(times.into_iter()), ..verdict },
-                None => unexercised(&expect.kind, scene),
+            .map(|((verdict, (times, met)), expect)| match (verdict, &expect.kind) {
+                (Some(verdict), &ExpectKind::EventCoverage { events_ppm, .. })
+                    if events_ppm < PPM =>
+                {
+                    share_of_events(&verdict, met, times, events_ppm)
+                }
+                (Some(verdict), _) => Verdict { at: slowest(times.into_iter()), ..verdict },
+                (None, kind) => unexercised(kind, scene),
             })
             .collect()
     }
+}
+
+/// The verdict about an expectation that a share of the events may miss; `first` is the one about the first that did.
+fn share_of_events(
+    first: &Verdict,
+    met: u32,
+    times: Vec<Option<Nanos>>,
+    events_ppm: u32,
+) -> Verdict {
+    let sent = u32::try_from(times.len()).unwrap_or(u32::MAX);
+    let needed = needed(sent, events_ppm);
+    let mut times: Vec<Nanos> = times.into_iter().flatten().collect();
+    times.sort_unstable();
+    let mut measured = format!("{met} of {sent} events, of {needed} needed");
+    if met < sent {
+        measured += &format!("; the first to miss: {}", first.measured);
+    }
+    Verdict { held: met >= needed, measured, at: times.get(needed as usize - 1).copied() }
 }
 
 /// The last of the times; `None` if one of them never came, or there is none.
@@ -238,6 +268,8 @@ fn reaches_of(expect: usize, item: usize, scene: Scene<'_>) -> Vec<(&Reach, u32)
         | ExpectKind::Keys { .. }
         | ExpectKind::Tags { .. }
         | ExpectKind::Status { .. }
+        | ExpectKind::ToldOnce { .. }
+        | ExpectKind::Queues { .. }
         | ExpectKind::ShutDown { .. }
         | ExpectKind::Up { .. } => Vec::new(),
     }
@@ -259,6 +291,8 @@ fn unexercised(kind: &ExpectKind, scene: Scene<'_>) -> Verdict {
         | ExpectKind::Keys { .. }
         | ExpectKind::Tags { .. }
         | ExpectKind::Status { .. }
+        | ExpectKind::ToldOnce { .. }
+        | ExpectKind::Queues { .. }
         | ExpectKind::ShutDown { .. }
         | ExpectKind::Up { .. } => "the run ended before it was due".into(),
     };
@@ -298,6 +332,8 @@ fn judge(due: Due, scene: Scene<'_>) -> Verdict {
             serf::judge_status(subject, status, by, scene)
         }
         &ExpectKind::ShutDown { node, by } => serf::judge_shut_down(node, by, scene),
+        ExpectKind::ToldOnce { event, nodes } => serf::judge_told_once(event, nodes, scene),
+        &ExpectKind::Queues { most, by } => serf::judge_queues(most, by, scene),
         ExpectKind::Up { nodes } => serf::judge_up(nodes, scene),
     }
 }

@@ -344,6 +344,8 @@ fn measure(results: &[SeedResult], index: usize, kind: &ExpectKind) -> Option<Qu
         | ExpectKind::Keys { .. }
         | ExpectKind::Tags { .. }
         | ExpectKind::Status { .. }
+        | ExpectKind::ToldOnce { .. }
+        | ExpectKind::Queues { .. }
         | ExpectKind::Up { .. } => None,
     }
 }

@@ -156,6 +156,7 @@ fn fifty_two_cold_nodes_converge_an_event_spreads_a_crash_is_found_and_a_leave_i
     let event = |coverage_ppm, within| ExpectKind::EventCoverage {
         event: "deploy".into(),
         coverage_ppm,
+        events_ppm: 1_000_000,
         within,
     };
     let gone =
@@ -278,6 +279,7 @@ fn warm_deploy(faults: Vec<Fault>) -> Scenario {
     cluster.expects = vec![expect(ExpectKind::EventCoverage {
         event: "deploy".into(),
         coverage_ppm: 1_000_000,
+        events_ppm: 1_000_000,
         within: 5 * S,
     })];
     cluster

@@ -151,6 +151,34 @@ fn every_live_node(
     Verdict { held, measured, at: held.then_some(by) }
 }
 
+pub(super) fn judge_told_once(event: &str, nodes: &[NodeIndex], scene: Scene<'_>) -> Verdict {
+    let (mut pairs, mut once, mut odd) = (0_u32, 0_u32, None);
+    for sent in scene.oracle.events.sent().iter().filter(|sent| sent.name == event) {
+        for &node in nodes {
+            let times = sent.deliveries(node);
+            pairs += 1;
+            once += u32::from(times == 1);
+            if times != 1 {
+                odd.get_or_insert((node, times));
+            }
+        }
+    }
+    let mut measured = format!("{once} of {pairs} times a node delivered it exactly once");
+    if let Some((node, times)) = odd {
+        measured += &format!("; {} did {times} times", scene.name(node));
+    }
+    Verdict { held: pairs > 0 && once == pairs, measured, at: None }
+}
+
+pub(super) fn judge_queues(most: u32, by: Nanos, scene: Scene<'_>) -> Verdict {
+    let what = format!("have at most {most} messages in every queue");
+    every_live_node(by, scene, &what, |node| {
+        let info = scene.nodes[node as usize].as_ref()?.info();
+        let deepest = info.intent_queue.max(info.query_queue).max(info.event_queue);
+        (deepest > most as usize).then(|| deepest.to_string())
+    })
+}
+
 pub(super) fn judge_shut_down(node: NodeIndex, by: Nanos, scene: Scene<'_>) -> Verdict {
     let name = scene.name(node);
     match scene.oracle.shut_down_at(node) {

@@ -24,9 +24,24 @@ pub struct Sent {
     pub reach: Reach,
     /// When it came to nodes outside the audience: they booted or joined later.
     outside: Vec<(Nanos, NodeIndex)>,
+    /// Nodes that delivered it once more, as often as they did.
+    again: Vec<NodeIndex>,
     by_push_pull: u32,
     packets_before: u64,
     packets_until_last: u64,
+}
+
+impl Sent {
+    /// How often `node` has delivered it, in all its lives.
+    #[must_use]
+    pub fn deliveries(&self, node: NodeIndex) -> usize {
+        let again = self.again.iter().filter(|other| **other == node).count();
+        usize::from(self.has_come_to(node)) + again
+    }
+
+    fn has_come_to(&self, node: NodeIndex) -> bool {
+        self.reach.times().iter().chain(&self.outside).any(|(_, other)| *other == node)
+    }
 }
 
 /// Every sent user event.
@@ -66,6 +81,7 @@ impl Events {
             sent_at: now,
             reach: Reach::new(audience),
             outside: Vec::new(),
+            again: Vec::new(),
             by_push_pull: 0,
             packets_before: packets,
             packets_until_last: packets,
@@ -106,7 +122,9 @@ impl Events {
             let sent = &mut self.sent[index as usize];
             // A restarted node may be told again; only the first time counts.
             if !sent.reach.hear(node, now - sent.sent_at) {
-                if !sent.reach.is_for(node) {
+                if sent.has_come_to(node) {
+                    sent.again.push(node);
+                } else {
                     sent.outside.push((now - sent.sent_at, node));
                 }
                 continue;

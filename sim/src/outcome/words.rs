@@ -2,7 +2,7 @@
 
 use uwasa_core::trace::{MemberState, MemberStatus};
 
-use super::seconds;
+use super::{PPM, seconds};
 use crate::scenario::{ExpectKind, Nanos, NodeIndex, Scenario};
 
 /// Most nodes that are named one by one.
@@ -12,9 +12,13 @@ const NAMES_SHOWN: usize = 3;
 #[must_use]
 pub fn expectation_in_words(scenario: &Scenario, kind: &ExpectKind) -> String {
     match kind {
-        ExpectKind::EventCoverage { event, coverage_ppm, within } => {
+        ExpectKind::EventCoverage { event, coverage_ppm, events_ppm, within } => {
+            let share = match *events_ppm {
+                PPM => String::new(),
+                ppm => format!("{} of all times ", percent(ppm)),
+            };
             format!(
-                "event \"{event}\" reaches {} of the nodes within {} s",
+                "{share}event \"{event}\" reaches {} of the nodes within {} s",
                 percent(*coverage_ppm),
                 short_seconds(*within)
             )
@@ -48,6 +52,8 @@ pub fn expectation_in_words(scenario: &Scenario, kind: &ExpectKind) -> String {
         | ExpectKind::Tags { .. }
         | ExpectKind::Status { .. }
         | ExpectKind::ShutDown { .. }
+        | ExpectKind::ToldOnce { .. }
+        | ExpectKind::Queues { .. }
         | ExpectKind::Up { .. } => serf_in_words(scenario, kind),
         ExpectKind::JoinedThenFailed { observer, subject, by } => format!(
             "{} sees {} join and then fail by {} s",
@@ -107,6 +113,16 @@ fn serf_in_words(scenario: &Scenario, kind: &ExpectKind) -> String {
         ExpectKind::ShutDown { node, by } => {
             format!("{} shuts itself down by {} s", scenario.node_name(*node), short_seconds(*by))
         }
+        ExpectKind::ToldOnce { event, nodes } => {
+            format!(
+                "at the end {} have delivered event \"{event}\" exactly once",
+                who(scenario, nodes)
+            )
+        }
+        ExpectKind::Queues { most, by } => format!(
+            "at {} s no queue of a live node holds more than {most} messages",
+            short_seconds(*by)
+        ),
         ExpectKind::Up { nodes } => format!("at the end {} still run", who(scenario, nodes)),
         ExpectKind::EventCoverage { .. }
         | ExpectKind::Detected { .. }

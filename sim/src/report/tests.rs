@@ -193,6 +193,7 @@ fn demo(name: &str, nodes: u32, seeds: u64, loss: f64) -> (Scenario, Vec<SeedRes
             kind: ExpectKind::EventCoverage {
                 event: "deploy".into(),
                 coverage_ppm: 950_000,
+                events_ppm: 1_000_000,
                 within: SECOND,
             },
         },
@@ -310,6 +311,7 @@ fn summary_of_a_tiny_run() {
         kind: ExpectKind::EventCoverage {
             event: "deploy".into(),
             coverage_ppm: 1_000_000,
+            events_ppm: 1_000_000,
             within: SECOND,
         },
     }];

@@ -12,8 +12,10 @@ use super::select::Names;
 use super::units::{PPM, format_duration};
 use crate::scenario::{Expect, ExpectKind, Fault, FaultKind, Nanos, NodeIndex, Work, WorkKind};
 
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 15] = [
     "event_coverage",
+    "told_once",
+    "queues",
     "query",
     "coordinates",
     "detected",
@@ -75,6 +77,8 @@ fn read_one(
     };
     let kind = match table.exactly_one(&KINDS, problems) {
         Some(("event_coverage", field)) => event_coverage(&field, around, problems),
+        Some(("told_once", field)) => serf::told_once(&field, around, problems),
+        Some(("queues", field)) => serf::queues(&field, around, problems),
         Some(("detected", field)) => detected(&field, around, problems),
         Some(("no_false_failures", field)) => {
             if field.boolean(problems) == Some(false) {
@@ -135,10 +139,31 @@ fn event_coverage(
     let mut table = field.table(&format!("a table such as {example}"), problems)?;
     let event = table.required("event", "event = \"deploy\"", problems);
     let coverage_ppm = coverage(&mut table, problems);
+    let events_ppm = match table.field("events") {
+        Some(field) => field.expected_share(problems),
+        None => Some(PPM),
+    };
     let within_field = table.required("within", "within = \"1s\"", problems);
     table.finish(&[], problems);
     let within = within_field.as_ref().and_then(|field| field.duration(problems));
-    let event = event?;
+    let (name, last) = sent_event(&event?, around, problems)?;
+    if let Some(at) = last {
+        check_room(within_field.as_ref(), "the event", at, within, around, problems);
+    }
+    Some(ExpectKind::EventCoverage {
+        event: name.into(),
+        coverage_ppm: coverage_ppm?,
+        events_ppm: events_ppm?,
+        within: within?,
+    })
+}
+
+/// The name of an event, and when it is sent for the last time; a name that no event has is refused.
+fn sent_event<'a>(
+    event: &Field<'a>,
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<(&'a str, Option<Nanos>)> {
     let name = event.string("the name of an event", problems)?;
     let sent = around.workload.iter().filter_map(|work| match &work.value.kind {
         WorkKind::Event { name, .. } => Some((name.as_str(), work.value.at)),
@@ -150,22 +175,14 @@ fn event_coverage(
         | WorkKind::ForceLeave { .. } => None,
     });
     let last = sent.clone().filter(|(sent, _)| *sent == name).map(|(_, at)| at).max();
-    match last {
-        Some(at) => check_room(within_field.as_ref(), "the event", at, within, around, problems),
-        None if around.complete => {
-            let hint = match closest(name, sent.map(|(sent, _)| sent)) {
-                Some(close) => format!("did you mean \"{close}\"?"),
-                None => format!("add a [[work]] block with event = \"{name}\""),
-            };
-            event.refuse(format!("no event \"{name}\" is ever sent: {hint}"), problems);
-        }
-        None => {}
+    if last.is_none() && around.complete {
+        let hint = match closest(name, sent.map(|(sent, _)| sent)) {
+            Some(close) => format!("did you mean \"{close}\"?"),
+            None => format!("add a [[work]] block with event = \"{name}\""),
+        };
+        event.refuse(format!("no event \"{name}\" is ever sent: {hint}"), problems);
     }
-    Some(ExpectKind::EventCoverage {
-        event: name.into(),
-        coverage_ppm: coverage_ppm?,
-        within: within?,
-    })
+    Some((name, last))
 }
 
 /// The run must be long enough for the expectation to be decided.

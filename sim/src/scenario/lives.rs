@@ -1,6 +1,8 @@
 //! Follows every node through crashes, restarts and leaves, and refuses what can only be a mistake: a restart of a
 //! node that is up, an event from a node that is switched off.
 
+use std::collections::BTreeSet;
+
 use super::fault::Placed;
 use super::problem::Problems;
 use super::select::Names;
@@ -32,7 +34,7 @@ pub(super) fn check(
         (None, Start::Warm) => 0,
     });
     let lives = specs.iter().map(|_| Life::NotBooted).collect();
-    let mut walk = Walk { lives, boot: boot.collect(), names };
+    let mut walk = Walk { lives, boot: boot.collect(), names, told: BTreeSet::new() };
     let mut works = workload.iter().peekable();
     for fault in faults {
         while let Some(work) = works.next_if(|work| work.value.at < fault.value.at) {
@@ -49,6 +51,8 @@ struct Walk<'a> {
     lives: Vec<Life>,
     boot: Vec<Nanos>,
     names: &'a Names,
+    /// Repeated work that has been refused: once is enough.
+    told: BTreeSet<String>,
 }
 
 impl Walk<'_> {
@@ -121,7 +125,9 @@ impl Walk<'_> {
         };
         for node in nodes {
             let life = self.life(*node, at);
-            if let Life::Off(_) | Life::NotBooted = life {
+            if let Life::Off(_) | Life::NotBooted = life
+                && (key != "from" || self.told.insert(work.path.clone()))
+            {
                 let wrong = self.absent(*node, life);
                 self.refuse(
                     work.place,

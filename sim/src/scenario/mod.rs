@@ -429,6 +429,8 @@ pub enum ExpectKind {
         event: String,
         /// Share of nodes, millionths.
         coverage_ppm: u32,
+        /// Share of the events of this name that must come so far, millionths.
+        events_ppm: u32,
         /// Time from sending.
         within: Nanos,
     },
@@ -522,6 +524,20 @@ pub enum ExpectKind {
     ShutDown {
         /// Who.
         node: NodeIndex,
+        /// Time from the start of the run.
+        by: Nanos,
+    },
+    /// Each of these nodes has delivered each event of this name exactly once, in all its lives together.
+    ToldOnce {
+        /// Event name.
+        event: String,
+        /// Who.
+        nodes: Vec<NodeIndex>,
+    },
+    /// No broadcast queue of a live node (intents, queries, events) is deeper than this.
+    Queues {
+        /// Most messages in one queue.
+        most: u32,
         /// Time from the start of the run.
         by: Nanos,
     },

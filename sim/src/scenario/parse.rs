@@ -95,9 +95,11 @@ fn build(root: &Item, text: &str, file: &Path, problems: &mut Problems<'_>) -> O
         settings.check_warm(&specs[..members], problems);
     }
     lives::check(&start, &specs, &faults, &workload, &names, problems);
+    // One block may stand for many faults or pieces of work.
     let faults_read: BTreeSet<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
+    let works_read: BTreeSet<&str> = workload.iter().map(|work| work.path.as_str()).collect();
     let complete =
-        faults_read.len() == blocks(root, "fault") && workload.len() == blocks(root, "work");
+        faults_read.len() == blocks(root, "fault") && works_read.len() == blocks(root, "work");
     let around = expect::Around {
         duration,
         names: &names,

@@ -2,6 +2,7 @@
 
 mod admin;
 mod query;
+mod repeat;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -41,7 +42,8 @@ pub(super) fn read(
     let mut workload = Vec::new();
     for field in field.list("[[work]] blocks", problems).unwrap_or_default() {
         let table = field.table("a [[work]] block", problems);
-        if let Some(value) = table.and_then(|table| read_one(table, around, problems)) {
+        let read = table.and_then(|table| read_one(table, around, problems));
+        for value in read.into_iter().flatten() {
             workload.push(Placed { place: field.place(), path: field.path.clone(), value });
         }
     }
@@ -77,12 +79,15 @@ fn read_one(
     mut table: Table<'_>,
     around: &Around<'_>,
     problems: &mut Problems<'_>,
-) -> Option<Work> {
+) -> Option<Vec<Work>> {
     let at = read_at(&mut table, around.duration, problems);
+    let every = table.field("every");
+    let count = table.field("count");
+    let times = count.as_ref().map_or(Some(1), |field| repeat::times(field, problems));
     let kind = match table.exactly_one(&KINDS, problems) {
-        Some(("event", field)) => event(&field, &mut table, around, problems),
+        Some(("event", field)) => event(&field, &mut table, times?, around, problems),
         Some(("query", field)) => {
-            query::read(&field, &mut table, around, problems).map(WorkKind::Query)
+            query::read(&field, &mut table, times?, around, problems).map(WorkKind::Query)
         }
         Some(("leave", field)) => {
             let nodes = around.names.select(&field, problems);
@@ -105,10 +110,11 @@ fn read_one(
         None => None,
     };
     table.finish(&HINTS, problems);
-    Some(Work { at: at?, kind: kind? })
+    let work = Work { at: at?, kind: kind? };
+    repeat::expand(work, every.as_ref(), count.as_ref().zip(times), around.duration, problems)
 }
 
-const HINTS: [(&str, &str); 15] = [
+const HINTS: [(&str, &str); 16] = [
     ("payload", "it is for `event` and `query`"),
     ("from", "it is for `event`, `query`, `keys` and `force_leave`; a join says `to`"),
     (
@@ -125,6 +131,7 @@ const HINTS: [(&str, &str); 15] = [
     ("relay_factor", "it is for `query` and `keys`"),
     ("key", "it is for `keys`"),
     ("prune", "it is for `force_leave`"),
+    ("for", "a repetition says how often: write `count` beside `every`"),
     ("name", "the verb itself says it, as in event = \"deploy\" or query = \"uptime\""),
     (
         "role",
@@ -160,6 +167,7 @@ fn switch(table: &mut Table<'_>, key: &'static str, problems: &mut Problems<'_>)
 fn event(
     field: &Field<'_>,
     table: &mut Table<'_>,
+    times: u32,
     around: &Around<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<WorkKind> {
@@ -171,15 +179,16 @@ fn event(
     let from = from(table, around, problems)?;
     let (name, payload) = (name?, payload?.as_bytes());
     let limit = around.config.user_event_bytes_max;
-    let raw = name.len() + payload.len();
-    let encoded = encoded_len(name, payload);
+    let longest = repeat::longest(payload, times);
+    let raw = name.len() + longest.len();
+    let encoded = encoded_len(name, &longest);
     if raw > limit {
         field.refuse(
             format!(
                 "event \"{name}\" has {raw} bytes (name {} and payload {}), and the limit is {limit} \
                  (config.user_event_bytes_max, at most 9216): shorten it, or raise the limit",
                 name.len(),
-                payload.len()
+                longest.len()
             ),
             problems,
         );

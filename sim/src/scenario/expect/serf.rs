@@ -2,7 +2,7 @@
 
 use uwasa_core::trace::MemberStatus;
 
-use super::{Around, check_room, instant};
+use super::{Around, check_room, instant, sent_event};
 use crate::scenario::field::{Field, Table};
 use crate::scenario::problem::{Problems, closest};
 use crate::scenario::units::{PPM, format_duration};
@@ -212,6 +212,42 @@ pub(super) fn keys(
         field.refuse("expects nothing: give it `count`, `primary` or both", problems);
     }
     Some(ExpectKind::Keys { count, primary, by: by? })
+}
+
+pub(super) fn told_once(
+    field: &Field<'_>,
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<ExpectKind> {
+    let example = "{ event = \"deploy\", nodes = [\"host1..host5\"] }";
+    let mut table = field.table(&format!("a table such as {example}"), problems)?;
+    let event = table.required("event", "event = \"deploy\"", problems);
+    let nodes = table
+        .required("nodes", "nodes = [\"*\"]", problems)
+        .and_then(|field| around.names.select_members(&field, problems));
+    let hints = [
+        ("by", "it is judged at the end of the run"),
+        ("within", "it is judged at the end of the run"),
+    ];
+    table.finish(&hints, problems);
+    let (name, _) = sent_event(&event?, around, problems)?;
+    Some(ExpectKind::ToldOnce { event: name.into(), nodes: nodes? })
+}
+
+pub(super) fn queues(
+    field: &Field<'_>,
+    around: &Around<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<ExpectKind> {
+    let example = "{ most = 400, by = \"60s\" }";
+    let mut table = field.table(&format!("a table such as {example}"), problems)?;
+    let most = table
+        .required("most", "most = 400, the messages of the deepest queue", problems)
+        .and_then(|field| field.integer(0, u32::MAX.into(), problems))
+        .and_then(|most| u32::try_from(most).ok());
+    let by = by(&mut table, around, problems);
+    table.finish(&[("at", "write `by`")], problems);
+    Some(ExpectKind::Queues { most: most?, by: by? })
 }
 
 pub(super) fn shut_down(

@@ -6,7 +6,7 @@ use uwasa_core::config::{Config, QUERY_SERF_PROTOCOL};
 use uwasa_core::msg::serf::{Filter, QueryMessage, QueryResponse};
 use uwasa_core::wire::serf::{encode_filter, query_len, query_response_len};
 
-use super::{Around, LTIME_MAX, from, relay_factor, switch};
+use super::{Around, LTIME_MAX, from, relay_factor, repeat, switch};
 use crate::scenario::document::Value;
 use crate::scenario::field::{Field, Table};
 use crate::scenario::problem::Problems;
@@ -23,6 +23,7 @@ const TIMEOUT_USUAL: Duration = Duration::from_secs(60);
 pub(super) fn read(
     field: &Field<'_>,
     table: &mut Table<'_>,
+    times: u32,
     around: &Around<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Query> {
@@ -62,7 +63,8 @@ pub(super) fn read(
         timeout: timeout?,
         answer: answer?,
     };
-    check(&query, field, around, problems);
+    let payload = repeat::longest(&query.payload, times);
+    check(&Query { payload, ..query.clone() }, field, around, problems);
     if let Some(field) = answer_field {
         check_answer(&query, &field, around.config, problems);
     }
