@@ -8,13 +8,28 @@
     reason = "the core itself never touches sockets, threads, clocks or the environment; this driver must"
 )]
 
+#[path = "interop/conflicts.rs"]
+mod conflicts;
+#[path = "interop/departures.rs"]
+mod departures;
+#[path = "interop/disk.rs"]
+mod disk;
 #[path = "interop/driver.rs"]
 mod driver;
+#[path = "interop/figures.rs"]
+mod figures;
 #[path = "interop/peer.rs"]
 mod peer;
 #[path = "interop/queries.rs"]
 mod queries;
+#[path = "interop/returns.rs"]
+mod returns;
+#[path = "interop/snapshots.rs"]
+mod snapshots;
+#[path = "interop/tags.rs"]
+mod tags;
 
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -28,12 +43,13 @@ use uwasa_core::tags::Tags;
 use uwasa_core::trace::{MemberStatus, ProbeOutcome, Trace};
 
 use driver::{Driver, Told, View};
-use peer::{Agent, Network, Setup, complaints, delivery, is_installed, wait_for};
+use peer::{
+    Agent, Network, Setup, bind_again, complaints, delivery, handled, is_installed, wait_for,
+};
 
 const US: &str = "uwasa";
 /// Our host number; agents count from 1.
 const OUR_HOST: u8 = 100;
-/// Tags as Serf encodes them: a type byte, then a msgpack map. This one is `role=uwasa`.
 /// The tags we set.
 fn our_tags() -> Tags {
     [("role", US)].into_iter().collect()
@@ -93,17 +109,27 @@ impl Lab {
         Driver::start(US, options, udp, tcp)
     }
 
+    /// Starts us at an address that was ours before.
+    fn us_at(&self, addr: SocketAddr) -> Driver {
+        let (udp, tcp) = bind_again(addr);
+        Driver::start(US, self.options(), udp, tcp)
+    }
+
     /// Starts agent number `host`, with a tag `role=web`.
     fn agent(&self, host: u8, join: Option<&Agent>) -> Agent {
         self.agent_at(host, join.map(|agent| agent.addr))
     }
 
-    fn agent_at(&self, host: u8, join: Option<std::net::SocketAddr>) -> Agent {
+    fn agent_at(&self, host: u8, join: Option<SocketAddr>) -> Agent {
+        self.agent_with(host, &Setup { join, tags: &["role=web"], ..Setup::default() })
+    }
+
+    /// Starts an agent as `setup` says, with the key and the compression of this lab.
+    fn agent_with(&self, host: u8, setup: &Setup<'_>) -> Agent {
         let setup = Setup {
             key: self.variant.key.map(|pair| pair.base64),
             no_compression: !self.variant.agent_compression,
-            join,
-            role: Some("web"),
+            ..*setup
         };
         Agent::start(&self.network, host, &setup)
     }
@@ -180,6 +206,15 @@ fn assert_mutual_understanding(us: &Driver, agents: &[&Agent]) {
         let log = agent.log();
         assert_eq!(complaints(&log), Vec::<&str>::new(), "{} understood us", agent.name);
     }
+}
+
+/// What we reported about one member, in order and in the words of [`Agent::story`].
+fn story(view: &View, name: &str) -> Vec<String> {
+    let kind = |told: &Told| {
+        let Told::Member(kind, about) = told else { return None };
+        (about == name).then(|| format!("{kind:?}"))
+    };
+    view.told.iter().filter_map(kind).collect()
 }
 
 fn count(view: &View, told: &Told) -> usize {
