@@ -45,6 +45,7 @@ use uwasa_core::trace::{MemberStatus, ProbeOutcome, Trace};
 use driver::{Driver, Told, View};
 use peer::{
     Agent, Network, Setup, bind_again, complaints, delivery, handled, is_installed, wait_for,
+    wait_for_with,
 };
 
 const US: &str = "uwasa";

@@ -90,12 +90,18 @@ fn wait_for_one_time(us: &Driver, agents: &[&Agent]) -> (u64, u64) {
     (event, query)
 }
 
-/// What `serf info` shows under `info` for us, too: the same keys.
-fn assert_same_figures(us: &Driver, agent: &Agent) {
-    for (key, value) in us.look().info.pairs() {
+/// Waits until our figures are those of `serf info`: the same keys and, when all is quiet, the same numbers.
+fn wait_for_same_figures(us: &Driver, agent: &Agent) {
+    for (key, _) in us.look().info.pairs() {
         if key != "encrypted" {
-            let ours: u64 = value.parse().expect("a number");
-            wait_for(key, || agent.info(key).filter(|&theirs| theirs == ours));
+            let mut last = (None, None);
+            let what = format!("the same {key}");
+            wait_for_with(&what, &mut last, |last| {
+                let pairs = us.look().info.pairs();
+                let ours = pairs.iter().find(|pair| pair.0 == key)?.1.parse::<u64>().ok();
+                *last = (ours, agent.info(key));
+                (ours.is_some() && last.0 == last.1).then_some(())
+            });
         }
     }
 }
@@ -130,7 +136,7 @@ fn lamport_clocks_follow_each_other() {
     let Ok(Reply::QueryDone(report)) = answer(&us, query) else { panic!("it ends with a report") };
     assert_eq!(report.id.ltime, 4);
     assert_eq!(wait_for_one_time(&us, &[first, second]), (EVENTS + 3, 5));
-    assert_same_figures(&us, first);
+    wait_for_same_figures(&us, first);
     assert_mutual_understanding(&us, &[first, second]);
 }
 
@@ -150,6 +156,6 @@ fn newcomers_take_over_the_clocks() {
     assert_eq!(wait_for_one_time(&us, &[&first, &second]), (6, 6));
     assert_eq!(us.look().user_events("early").len(), 5, "we asked for a replay");
     assert_eq!(second.logged("script output: got early"), 0, "the agent did not");
-    assert_same_figures(&us, &first);
+    wait_for_same_figures(&us, &first);
     assert_mutual_understanding(&us, &[&first, &second]);
 }
