@@ -173,7 +173,12 @@ fn join(us: &Driver, seed: &Agent) {
 
 /// Waits until our node satisfies `holds`.
 fn wait_for_us(us: &Driver, what: &str, holds: impl Fn(&View) -> bool) -> View {
-    wait_for(what, || Some(us.look()).filter(&holds))
+    wait_for_with(what, &mut None, |last| {
+        let view = us.look();
+        let held = holds(&view).then(|| view.clone());
+        *last = Some(view);
+        held
+    })
 }
 
 /// Waits until `agent` shows `name` with `status`.

@@ -1,5 +1,9 @@
 //! Members that are forced out or erased, and those that left while somebody did not listen.
 
+use std::time::Duration;
+
+use uwasa_core::command::QueryParams;
+
 use super::*;
 
 /// Forces `name` out and waits for the answer.
@@ -38,6 +42,14 @@ fn assert_counted(us: &Driver, agent: &Agent, members: u64, left: u64) {
     assert_eq!(ours, [members, 0, left]);
     let theirs = ["members", "failed", "left"].map(|key| agent.info(key));
     assert_eq!(theirs, [Some(members), Some(0), Some(left)]);
+}
+
+/// Whether the status of a member that we knew has ever turned to `to`.
+fn has_turned(view: &View, name: &str, to: MemberStatus) -> bool {
+    view.traces.iter().any(|trace| {
+        matches!(*trace, Trace::Status { subject, to: Some(now), from: Some(_), .. }
+            if now == to && view.name(subject) == name)
+    })
 }
 
 /// A failed agent that we force out has left, for us and for the other agent, and both report it once.
@@ -109,14 +121,10 @@ fn the_living_refute_a_forced_leave() {
     let Some(lab) = Lab::open("the_living_refute_a_forced_leave", 25, PLAIN) else { return };
     let (us, [first, second]) = lab.trio();
     force_out(&us, &second.name, false);
-    let turned = |view: &View, to: MemberStatus| {
-        view.traces.iter().any(|trace| {
-            matches!(*trace, Trace::Status { subject, to: Some(now), from: Some(_), .. }
-                if now == to && view.name(subject) == second.name)
-        })
-    };
-    let view = wait_for_us(&us, "the agent's refutation", |view| turned(view, MemberStatus::Alive));
-    assert!(turned(&view, MemberStatus::Leaving), "it was leaving first");
+    let view = wait_for_us(&us, "the agent's refutation", |view| {
+        has_turned(view, &second.name, MemberStatus::Alive)
+    });
+    assert!(has_turned(&view, &second.name, MemberStatus::Leaving), "it was leaving first");
 
     first.must("force-leave", &[US]);
     let refuted = |trace: &Trace| matches!(trace, Trace::IntentRefuted { .. });
@@ -205,4 +213,34 @@ fn an_agent_learns_of_a_leave_by_our_exchange() {
     assert_eq!(first.story(&second.name), ["Join", "Failed", "Leave"]);
     assert_eq!((first.info("failed"), first.info("left")), (Some(0), Some(1)));
     assert_mutual_understanding(&us, &[&first, &back]);
+}
+
+/// An agent prunes another one that is alive. It holds its member lock until its wait is over, so it misses the
+/// refutation and erases the record. We take the refutation in during our wait, and keep the record.
+#[test]
+fn we_keep_a_pruned_agent_that_is_alive() {
+    let test = "we_keep_a_pruned_agent_that_is_alive";
+    let Some(lab) = Lab::open(test, 52, PLAIN) else { return };
+    let wait = Duration::from_secs(2);
+    let options = Options { broadcast_timeout: wait, ..lab.options() };
+    let prune_wait = wait + options.leave_propagate_delay;
+    let (us, [first, second]) = lab.trio_with(options);
+    first.must("force-leave", &["-prune", &second.name]);
+    wait_for("the agent erases it", || first.status(&second.name).is_none().then_some(()));
+    wait_for("it reports so", || (first.story(&second.name) == ["Join", "Reap"]).then_some(()));
+    let view = wait_for_us(&us, "the refutation", |view| {
+        has_turned(view, &second.name, MemberStatus::Alive)
+    });
+    assert!(has_turned(&view, &second.name, MemberStatus::Leaving), "it was leaving first");
+    // A query that outlasts our own wait.
+    let timeout = prune_wait + Duration::from_millis(200);
+    let query = QueryParams { name: "wait".into(), ack: true, timeout, ..QueryParams::default() };
+    let Ok(Reply::QueryDone(report)) = answer(&us, Command::Query(query)) else {
+        panic!("it ends with a report");
+    };
+    assert_eq!(report.acks, 3, "the pruned agent still belongs to the cluster");
+    assert_eq!(us.look().status(&second.name), Some(MemberStatus::Alive));
+    assert_eq!(story(&us.look(), &second.name), ["Join"]);
+    assert_eq!(second.status(&second.name).as_deref(), Some("alive"));
+    assert_mutual_understanding(&us, &[&first, &second]);
 }

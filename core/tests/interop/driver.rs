@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::fmt::{self, Debug, Formatter};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ use crate::disk::Disk;
 
 const DATAGRAM_BYTES_MAX: usize = 65_507;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Traces that a failure shows.
+const TRACES_SHOWN: usize = 40;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the driver loses on purpose.
@@ -70,7 +73,7 @@ impl Told {
 }
 
 /// Everything there is to know about our node at one moment.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct View {
     pub(crate) members: BTreeMap<String, Seen>,
     pub(crate) told: Vec<Told>,
@@ -81,6 +84,15 @@ pub(crate) struct View {
     /// Our own coordinate and those of members that we have probed.
     pub(crate) coordinates: BTreeMap<String, Coordinate>,
     names: BTreeMap<NodeId, String>,
+}
+
+impl Debug for View {
+    /// What helps after a failure: all state, but only the last of many traces.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { members, told, traces, stats, info, .. } = self;
+        let last = &traces[traces.len().saturating_sub(TRACES_SHOWN)..];
+        write!(f, "{members:#?}\n{info:?}\n{stats:?}\n{told:#?}\n{last:#?}")
+    }
 }
 
 impl View {

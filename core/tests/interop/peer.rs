@@ -226,8 +226,10 @@ impl Agent {
         let log = self.log();
         let event = |line: &str| {
             let (kind, rest) = line.split_once("serf: EventMember")?.1.split_once(": ")?;
-            let about = rest.split(' ').next()?;
-            (about == name).then(|| kind.trim_end_matches(" (forced)").to_owned())
+            // The address follows, except for updates.
+            let about = rest.strip_prefix(name)?;
+            (about.is_empty() || about.starts_with(' '))
+                .then(|| kind.trim_end_matches(" (forced)").to_owned())
         };
         log.lines().filter_map(event).collect()
     }

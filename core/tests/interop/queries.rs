@@ -151,6 +151,14 @@ fn filters_of_agents_choose_among_us() {
         let expected = acks.contains(&US) || options == ["-no-ack"];
         assert_eq!(heard(&us.look(), &name).is_some(), expected, "{options:?}");
     }
+    for (nodes, acks) in [(vec![&*first.name], 1), (vec![US, &second.name, "nobody"], 2)] {
+        let filter_nodes = nodes.into_iter().map(Into::into).collect();
+        let params = QueryParams { ack: true, filter_nodes, ..load("") };
+        let Ok(Reply::QueryDone(report)) = answer(&us, Command::Query(params)) else {
+            panic!("it ends with a report");
+        };
+        assert_eq!((report.acks, report.responses), (acks, 1));
+    }
     let (acks, answers) = asked(&second, &[timeout, "-relay-factor=2", "load", "x"]);
     assert_eq!(
         (acks, answers),
