@@ -31,6 +31,7 @@ mod tags;
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::json;
@@ -44,10 +45,12 @@ use uwasa_core::trace::{MemberStatus, ProbeOutcome, Trace};
 
 use driver::{Driver, Told, View};
 use peer::{
-    Agent, Network, Setup, bind_again, complaints, delivery, handled, is_installed, wait_for,
-    wait_for_with,
+    Agent, Network, Setup, bind_again, complaints, delivery, handled, is_installed, pause,
+    wait_for, wait_for_with,
 };
 
+/// How long we wait before we say something again.
+const PATIENCE: Duration = Duration::from_secs(3);
 const US: &str = "uwasa";
 /// Our host number; agents count from 1.
 const OUR_HOST: u8 = 100;
@@ -179,6 +182,24 @@ fn wait_for_us(us: &Driver, what: &str, holds: impl Fn(&View) -> bool) -> View {
         *last = Some(view);
         held
     })
+}
+
+/// Has `agent` prune a dead member until we have erased it, too.
+///
+/// In this profile an agent sends a message only twice, and may send both copies to the dead: then nobody hears it, and
+/// no exchange makes up for it.
+fn prune_at(agent: &Agent, name: &str, us: &Driver) {
+    wait_for("we erase what the agent prunes", || {
+        agent.must("force-leave", &["-prune", name]);
+        let end = Instant::now() + PATIENCE;
+        while us.look().status(name).is_some() {
+            if Instant::now() > end {
+                return None;
+            }
+            pause();
+        }
+        Some(())
+    });
 }
 
 /// Waits until `agent` shows `name` with `status`.
@@ -448,7 +469,7 @@ fn our_silence_is_detected_and_a_new_join_heals_it() {
 /// While no datagram reaches us, both sides keep each other alive by stream pings.
 fn streams_replace_datagrams(lab: &Lab) {
     // The stream ping gets the rest of the probe interval: enough of it for a busy machine.
-    let interval = std::time::Duration::from_secs(3);
+    let interval = Duration::from_secs(3);
     let (us, agent) = lab.pair(Options { probe_interval: interval, ..lab.options() });
     us.faults.datagrams_in.store(true, Ordering::SeqCst);
     wait_for_us(&us, "a probe of ours that only the stream answered", |view| {

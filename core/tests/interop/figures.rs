@@ -65,8 +65,10 @@ fn a_pruned_members_coordinate_is_forgotten() {
     wait_for_us(&us, "its coordinate", |view| view.coordinates.contains_key(&second.name));
     second.kill();
     wait_for_status(&first, &second.name, "failed");
-    first.must("force-leave", &["-prune", &second.name]);
-    wait_for_us(&us, "we erase it", |view| view.status(&second.name).is_none());
+    wait_for_us(&us, "we see it fail", |view| {
+        view.status(&second.name) == Some(MemberStatus::Failed)
+    });
+    prune_at(&first, &second.name, &us);
     assert!(!us.look().coordinates.contains_key(&second.name));
     assert_eq!(rtt(&first, &[&second.name]), None);
 }

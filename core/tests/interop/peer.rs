@@ -53,8 +53,13 @@ pub(crate) fn wait_for_with<T, S: Debug>(
             return answer;
         }
         assert!(Instant::now() < end, "not within {DEADLINE:?}: {what}; {seen:?}");
-        sleep(PAUSE);
+        pause();
     }
+}
+
+/// Lets others work before the next look.
+pub(crate) fn pause() {
+    sleep(PAUSE);
 }
 
 /// Both sockets of a member at an address that a stopped member had.
