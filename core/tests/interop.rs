@@ -8,14 +8,30 @@
     reason = "the core itself never touches sockets, threads, clocks or the environment; this driver must"
 )]
 
+#[path = "interop/conflicts.rs"]
+mod conflicts;
+#[path = "interop/departures.rs"]
+mod departures;
+#[path = "interop/disk.rs"]
+mod disk;
 #[path = "interop/driver.rs"]
 mod driver;
+#[path = "interop/figures.rs"]
+mod figures;
 #[path = "interop/peer.rs"]
 mod peer;
 #[path = "interop/queries.rs"]
 mod queries;
+#[path = "interop/returns.rs"]
+mod returns;
+#[path = "interop/snapshots.rs"]
+mod snapshots;
+#[path = "interop/tags.rs"]
+mod tags;
 
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::json;
@@ -28,12 +44,16 @@ use uwasa_core::tags::Tags;
 use uwasa_core::trace::{MemberStatus, ProbeOutcome, Trace};
 
 use driver::{Driver, Told, View};
-use peer::{Agent, Network, Setup, complaints, delivery, is_installed, wait_for};
+use peer::{
+    Agent, Network, Setup, bind_again, complaints, delivery, handled, is_installed, pause,
+    wait_for, wait_for_with,
+};
 
+/// How long we wait before we say something again.
+const PATIENCE: Duration = Duration::from_secs(3);
 const US: &str = "uwasa";
 /// Our host number; agents count from 1.
 const OUR_HOST: u8 = 100;
-/// Tags as Serf encodes them: a type byte, then a msgpack map. This one is `role=uwasa`.
 /// The tags we set.
 fn our_tags() -> Tags {
     [("role", US)].into_iter().collect()
@@ -93,17 +113,27 @@ impl Lab {
         Driver::start(US, options, udp, tcp)
     }
 
+    /// Starts us at an address that was ours before.
+    fn us_at(&self, addr: SocketAddr) -> Driver {
+        let (udp, tcp) = bind_again(addr);
+        Driver::start(US, self.options(), udp, tcp)
+    }
+
     /// Starts agent number `host`, with a tag `role=web`.
     fn agent(&self, host: u8, join: Option<&Agent>) -> Agent {
         self.agent_at(host, join.map(|agent| agent.addr))
     }
 
-    fn agent_at(&self, host: u8, join: Option<std::net::SocketAddr>) -> Agent {
+    fn agent_at(&self, host: u8, join: Option<SocketAddr>) -> Agent {
+        self.agent_with(host, &Setup { join, tags: &["role=web"], ..Setup::default() })
+    }
+
+    /// Starts an agent as `setup` says, with the key and the compression of this lab.
+    fn agent_with(&self, host: u8, setup: &Setup<'_>) -> Agent {
         let setup = Setup {
             key: self.variant.key.map(|pair| pair.base64),
             no_compression: !self.variant.agent_compression,
-            join,
-            role: Some("web"),
+            ..*setup
         };
         Agent::start(&self.network, host, &setup)
     }
@@ -146,7 +176,30 @@ fn join(us: &Driver, seed: &Agent) {
 
 /// Waits until our node satisfies `holds`.
 fn wait_for_us(us: &Driver, what: &str, holds: impl Fn(&View) -> bool) -> View {
-    wait_for(what, || Some(us.look()).filter(&holds))
+    wait_for_with(what, &mut None, |last| {
+        let view = us.look();
+        let held = holds(&view).then(|| view.clone());
+        *last = Some(view);
+        held
+    })
+}
+
+/// Has `agent` prune a dead member until we have erased it, too.
+///
+/// In this profile an agent sends a message only twice, and may send both copies to the dead: then nobody hears it, and
+/// no exchange makes up for it.
+fn prune_at(agent: &Agent, name: &str, us: &Driver) {
+    wait_for("we erase what the agent prunes", || {
+        agent.must("force-leave", &["-prune", name]);
+        let end = Instant::now() + PATIENCE;
+        while us.look().status(name).is_some() {
+            if Instant::now() > end {
+                return None;
+            }
+            pause();
+        }
+        Some(())
+    });
 }
 
 /// Waits until `agent` shows `name` with `status`.
@@ -180,6 +233,15 @@ fn assert_mutual_understanding(us: &Driver, agents: &[&Agent]) {
         let log = agent.log();
         assert_eq!(complaints(&log), Vec::<&str>::new(), "{} understood us", agent.name);
     }
+}
+
+/// What we reported about one member, in order and in the words of [`Agent::story`].
+fn story(view: &View, name: &str) -> Vec<String> {
+    let kind = |told: &Told| {
+        let Told::Member(kind, about) = told else { return None };
+        (about == name).then(|| format!("{kind:?}"))
+    };
+    view.told.iter().filter_map(kind).collect()
 }
 
 fn count(view: &View, told: &Told) -> usize {
@@ -407,7 +469,7 @@ fn our_silence_is_detected_and_a_new_join_heals_it() {
 /// While no datagram reaches us, both sides keep each other alive by stream pings.
 fn streams_replace_datagrams(lab: &Lab) {
     // The stream ping gets the rest of the probe interval: enough of it for a busy machine.
-    let interval = std::time::Duration::from_secs(3);
+    let interval = Duration::from_secs(3);
     let (us, agent) = lab.pair(Options { probe_interval: interval, ..lab.options() });
     us.faults.datagrams_in.store(true, Ordering::SeqCst);
     wait_for_us(&us, "a probe of ours that only the stream answered", |view| {

@@ -3,8 +3,10 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::fmt::{self, Debug, Formatter};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, OnceLock};
@@ -13,17 +15,22 @@ use std::time::{Duration, Instant as Clock};
 
 use uwasa_core::command::{Command, OpError, Reply};
 use uwasa_core::config::{Identity, Options};
+use uwasa_core::coordinate::Coordinate;
 use uwasa_core::event::{Event, MemberEventKind, UserEvent};
 use uwasa_core::io::StreamInput;
 use uwasa_core::io::{Cx, Input, OpId, Outbox, Output, StreamAction, StreamFailure, StreamId};
-use uwasa_core::node::Node;
-use uwasa_core::pool::{NodeId, Pool, Profile};
+use uwasa_core::node::{Info, MemberView, Node};
+use uwasa_core::pool::{NodeId, Pool};
 use uwasa_core::stats::Stats;
 use uwasa_core::time::Instant;
 use uwasa_core::trace::{MemberStatus, Trace};
 
+use crate::disk::Disk;
+
 const DATAGRAM_BYTES_MAX: usize = 65_507;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Traces that a failure shows.
+const TRACES_SHOWN: usize = 40;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the driver loses on purpose.
@@ -45,6 +52,7 @@ pub(crate) struct Faults {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Seen {
     pub(crate) status: MemberStatus,
+    pub(crate) status_ltime: u64,
     pub(crate) addr: SocketAddr,
     pub(crate) incarnation: u32,
     pub(crate) meta: Vec<u8>,
@@ -65,14 +73,26 @@ impl Told {
 }
 
 /// Everything there is to know about our node at one moment.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct View {
     pub(crate) members: BTreeMap<String, Seen>,
     pub(crate) told: Vec<Told>,
     pub(crate) traces: Vec<Trace>,
     pub(crate) answers: BTreeMap<u64, Result<Reply, OpError>>,
     pub(crate) stats: Stats,
+    pub(crate) info: Info,
+    /// Our own coordinate and those of members that we have probed.
+    pub(crate) coordinates: BTreeMap<String, Coordinate>,
     names: BTreeMap<NodeId, String>,
+}
+
+impl Debug for View {
+    /// What helps after a failure: all state, but only the last of many traces.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { members, told, traces, stats, info, .. } = self;
+        let last = &traces[traces.len().saturating_sub(TRACES_SHOWN)..];
+        write!(f, "{members:#?}\n{info:?}\n{stats:?}\n{told:#?}\n{last:#?}")
+    }
 }
 
 impl View {
@@ -115,13 +135,24 @@ pub(crate) struct Driver {
 impl Driver {
     /// Starts a member called `name` on these sockets, which share one address.
     pub(crate) fn start(name: &str, options: Options, udp: UdpSocket, tcp: TcpListener) -> Self {
+        Self::start_with(name, options, udp, tcp, None)
+    }
+
+    /// The same for a member that goes on from this snapshot file, if there is one, and keeps it.
+    pub(crate) fn start_with(
+        name: &str,
+        options: Options,
+        udp: UdpSocket,
+        tcp: TcpListener,
+        snapshot: Option<PathBuf>,
+    ) -> Self {
         let addr = udp.local_addr().expect("a bound socket has an address");
         let (messages, inbox) = channel();
         let (faults, stopped) = (Arc::<Faults>::default(), Arc::<AtomicBool>::default());
         let threads = vec![
             spawn_datagrams(&udp, &messages, &stopped),
             spawn_accepts(tcp, &messages, &stopped),
-            spawn_loop(name, addr, options, udp, (inbox, messages.clone()), &faults),
+            spawn_loop((name, addr, options), udp, (inbox, messages.clone()), &faults, snapshot),
         ];
         Self { addr, faults, messages, stopped, threads, ops: Cell::new(0) }
     }
@@ -188,12 +219,11 @@ fn spawn_accepts(
 }
 
 fn spawn_loop(
-    name: &str,
-    addr: SocketAddr,
-    options: Options,
+    (name, addr, options): (&str, SocketAddr, Options),
     udp: UdpSocket,
     (inbox, messages): (Receiver<Message>, Sender<Message>),
     faults: &Arc<Faults>,
+    snapshot: Option<PathBuf>,
 ) -> JoinHandle<()> {
     let me = Identity::new(name, addr).expect("a reachable identity");
     let config = Arc::new(Options { trace: true, ..options }.validate().expect("valid options"));
@@ -201,10 +231,16 @@ fn spawn_loop(
     spawn(move || {
         let (mut pool, mut out, origin) = (Pool::new(1), Outbox::new(), Clock::now());
         let mut cx = Cx { now: Instant::ZERO, pool: &mut pool, out: &mut out };
-        let node = Node::new(config, me, seed(addr), &mut cx);
+        let (node, disk) = match snapshot {
+            None => (Node::new(config, me, seed(addr), &mut cx), None),
+            Some(file) => {
+                let (disk, restored) = Disk::open(file, config.rejoin_after_leave);
+                (Node::restore(config, &me, seed(addr), &restored, &mut cx), Some(disk))
+            }
+        };
         let wires = Wires { udp, messages, streams: BTreeMap::new(), finished: Vec::new() };
         let seen = Record::default();
-        Loop { node, pool, out, origin, wires, seen, faults, accepted: 0 }.run(&inbox);
+        Loop { node, pool, out, origin, wires, disk, seen, faults, accepted: 0 }.run(&inbox);
     })
 }
 
@@ -290,6 +326,7 @@ struct Loop {
     out: Outbox,
     origin: Clock,
     wires: Wires,
+    disk: Option<Disk>,
     seen: Record,
     faults: Arc<Faults>,
     accepted: u64,
@@ -302,7 +339,7 @@ impl Loop {
             let deadline = self.node.deadline().map_or(Instant::MAX, |(at, _)| at);
             let wait = (deadline - self.now()).min(Duration::from_secs(1));
             match inbox.recv_timeout(wait) {
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return self.stop(),
                 Ok(message) => self.on_message(message),
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -310,6 +347,16 @@ impl Loop {
             if deadline <= self.now() {
                 self.feed(Input::Timeout);
             }
+        }
+    }
+
+    /// The end of our process: without a goodbye, but the snapshot is complete.
+    fn stop(&mut self) {
+        let now = self.now();
+        self.node.stop(&mut Cx { now, pool: &mut self.pool, out: &mut self.out });
+        self.drain(false);
+        if let Some(disk) = &mut self.disk {
+            disk.shut_down();
         }
     }
 
@@ -388,6 +435,7 @@ impl Loop {
     fn drain(&mut self, replying: bool) {
         let silent = suffers(&self.faults.all);
         let no_datagrams = silent || replying && suffers(&self.faults.replies);
+        let now = self.now();
         while let Some(output) = self.out.pop() {
             match output {
                 Output::Datagram { to, bytes } => {
@@ -403,29 +451,35 @@ impl Loop {
                     let earlier = self.seen.answers.insert(op.0, result);
                     assert_eq!(earlier, None, "command {op:?} was answered twice");
                 }
-                Output::Persist(_) => {}
+                Output::Persist(record) => {
+                    if let Some(disk) = &mut self.disk {
+                        disk.append(&record, now);
+                    }
+                }
                 Output::Trace(trace) => self.seen.traces.push(trace),
             }
         }
     }
 
     fn view(&self) -> View {
-        let seen = |status, incarnation, profile: &Profile| Seen {
-            status,
-            addr: profile.socket_addr(),
-            incarnation,
-            meta: profile.meta.to_vec(),
+        let seen = |m: &MemberView<'_>| Seen {
+            status: m.status,
+            status_ltime: m.status_ltime,
+            addr: m.profile.socket_addr(),
+            incarnation: m.incarnation,
+            meta: m.profile.meta.to_vec(),
         };
-        let members = self.node.members(&self.pool);
-        let members =
-            members.map(|m| (m.name.to_owned(), seen(m.status, m.incarnation, m.profile)));
+        let members = || self.node.members(&self.pool);
+        let coordinate = |m: MemberView<'_>| Some((m.name.to_owned(), self.node.coordinate(m.id)?));
         View {
-            members: members.collect(),
+            members: members().map(|m| (m.name.to_owned(), seen(&m))).collect(),
             told: self.seen.told.clone(),
             traces: self.seen.traces.clone(),
             answers: self.seen.answers.clone(),
             stats: self.node.stats().clone(),
-            names: self.node.members(&self.pool).map(|m| (m.id, m.name.to_owned())).collect(),
+            info: self.node.info(),
+            coordinates: members().filter_map(coordinate).collect(),
+            names: members().map(|m| (m.id, m.name.to_owned())).collect(),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The real thing: `serf agent` processes, their logs, and the `serf` command line against them.
 
-use std::fmt::Write as _;
+use std::fmt::{Debug, Write as _};
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{sleep, spawn};
@@ -15,6 +16,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// What a handler script prints for each user event; see [`delivery`].
 const HANDLER: &str = r#"user=echo "got $SERF_USER_EVENT $SERF_USER_LTIME <$(cat)>""#;
+
+/// What a handler script prints for each member event; see [`handled`].
+const MEMBERS: &str = "member-join,member-leave,member-failed,member-update,member-reap=\
+                       while read -r name rest; do echo \"heard $SERF_EVENT $name.\"; done";
 
 /// What an agent answers to the query `load`.
 const ANSWERS: &str = r#"query:load=echo "$SERF_SELF_NAME got <$(cat)>""#;
@@ -33,14 +38,34 @@ pub(crate) fn is_installed(test: &str) -> bool {
 
 /// Asks until there is an answer; `what` names the thing that never came.
 pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    wait_for_with(what, &mut (), |()| ask())
+}
+
+/// The same with something that a failure shows besides: what `ask` saw last.
+pub(crate) fn wait_for_with<T, S: Debug>(
+    what: &str,
+    seen: &mut S,
+    mut ask: impl FnMut(&mut S) -> Option<T>,
+) -> T {
     let end = Instant::now() + DEADLINE;
     loop {
-        if let Some(answer) = ask() {
+        if let Some(answer) = ask(seen) {
             return answer;
         }
-        assert!(Instant::now() < end, "not within {DEADLINE:?}: {what}");
-        sleep(PAUSE);
+        assert!(Instant::now() < end, "not within {DEADLINE:?}: {what}; {seen:?}");
+        pause();
     }
+}
+
+/// Lets others work before the next look.
+pub(crate) fn pause() {
+    sleep(PAUSE);
+}
+
+/// Both sockets of a member at an address that a stopped member had.
+pub(crate) fn bind_again(addr: SocketAddr) -> (UdpSocket, TcpListener) {
+    let what = format!("{addr} is free again");
+    wait_for(&what, || UdpSocket::bind(addr).ok().zip(TcpListener::bind(addr).ok()))
 }
 
 /// A loopback network of one test: nobody else uses these addresses, not even another run of the same test.
@@ -81,7 +106,15 @@ pub(crate) struct Setup<'a> {
     pub(crate) key: Option<&'a str>,
     pub(crate) no_compression: bool,
     pub(crate) join: Option<SocketAddr>,
-    pub(crate) role: Option<&'a str>,
+    /// In the form `name=value`.
+    pub(crate) tags: &'a [&'a str],
+    /// Instead of the name made from the host number.
+    pub(crate) name: Option<&'a str>,
+    /// Instead of a free address.
+    pub(crate) addr: Option<SocketAddr>,
+    pub(crate) snapshot: Option<&'a Path>,
+    /// Join the members of the snapshot even after a leave.
+    pub(crate) rejoin: bool,
 }
 
 /// A running agent. Dropping it kills the process; after a failure its log is printed.
@@ -96,16 +129,21 @@ pub(crate) struct Agent {
 impl Agent {
     /// Starts an agent on `host` of the network and waits until it answers.
     pub(crate) fn start(network: &Network, host: u8, setup: &Setup<'_>) -> Self {
-        let name = format!("go{host}");
-        let [addr, rpc] = network.free(host);
+        let name = setup.name.map_or_else(|| format!("go{host}"), str::to_owned);
+        let [free, rpc] = network.free(host);
+        let addr = setup.addr.unwrap_or(free);
         let mut command = Command::new("serf");
         command.args(["agent", "-profile=local", "-log-level=debug", "-event-handler", HANDLER]);
-        command.args(["-event-handler", ANSWERS]).arg(format!("-node={name}"));
+        command
+            .args(["-event-handler", MEMBERS, "-event-handler", ANSWERS])
+            .arg(format!("-node={name}"));
         command.arg(format!("-bind={addr}")).arg(format!("-rpc-addr={rpc}"));
         command.args(setup.key.map(|key| format!("-encrypt={key}")));
         command.args(setup.no_compression.then_some("-disable-compression"));
         command.args(setup.join.map(|seed| format!("-join={seed}")));
-        command.args(setup.role.map(|role| format!("-tag=role={role}")));
+        command.args(setup.tags.iter().map(|tag| format!("-tag={tag}")));
+        command.args(setup.snapshot.map(|file| format!("-snapshot={}", file.display())));
+        command.args(setup.rejoin.then_some("-rejoin"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("serf starts");
         let log = Arc::default();
@@ -126,6 +164,19 @@ impl Agent {
         self.child.wait().expect("it is our child");
     }
 
+    /// Sends the process a signal, `TERM` for example: the agent then shuts down without a leave.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", signal, &pid]).status();
+        assert!(sent.expect("kill runs").success(), "{signal} reaches {}", self.name);
+    }
+
+    /// Waits until the process has ended by itself.
+    pub(crate) fn wait_for_end(&mut self) {
+        let what = format!("{} ends", self.name);
+        wait_for(&what, || self.child.try_wait().expect("it is our child"));
+    }
+
     /// Runs `serf <command> -rpc-addr=… <args>`.
     pub(crate) fn serf(&self, command: &str, args: &[&str]) -> Output {
         let rpc = format!("-rpc-addr={}", self.rpc);
@@ -134,10 +185,18 @@ impl Agent {
         serf.output().expect("serf runs")
     }
 
-    /// Runs a command that must succeed.
-    pub(crate) fn must(&self, command: &str, args: &[&str]) {
+    /// Runs a command that must succeed, and tells what it prints.
+    pub(crate) fn must(&self, command: &str, args: &[&str]) -> String {
         let output = self.serf(command, args);
         assert!(output.status.success(), "serf {command}: {output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// What `serf info` shows about the Serf layer under this key.
+    pub(crate) fn info(&self, key: &str) -> Option<u64> {
+        let output = self.serf("info", &["-format=json"]);
+        let answer: Value = serde_json::from_slice(&output.stdout).ok()?;
+        answer["serf"][key].as_str()?.parse().ok()
     }
 
     /// The members of `serf members -format=json`, or nothing while the agent does not answer.
@@ -165,6 +224,19 @@ impl Agent {
     pub(crate) fn wait_for_log(&self, text: &str) -> usize {
         let what = format!("{} logs: {text}", self.name);
         wait_for(&what, || Some(self.logged(text)).filter(|&lines| lines > 0))
+    }
+
+    /// What the Serf layer of the agent reported about one member, in order: `Join`, `Leave`, `Failed`, `Update`, `Reap`.
+    pub(crate) fn story(&self, name: &str) -> Vec<String> {
+        let log = self.log();
+        let event = |line: &str| {
+            let (kind, rest) = line.split_once("serf: EventMember")?.1.split_once(": ")?;
+            // The address follows, except for updates.
+            let about = rest.strip_prefix(name)?;
+            (about.is_empty() || about.starts_with(' '))
+                .then(|| kind.trim_end_matches(" (forced)").to_owned())
+        };
+        log.lines().filter_map(event).collect()
     }
 
     /// How many lines of the log contain `text`.
@@ -203,13 +275,21 @@ pub(crate) fn delivery(name: &str, ltime: u64, payload: &str) -> String {
     format!("script output: got {name} {ltime} <{payload}>")
 }
 
+/// What an agent logs when its handler saw this kind of event about a member. Events that come soon after each other
+/// reach the handler together, in one log entry of several lines.
+pub(crate) fn handled(kind: &str, name: &str) -> String {
+    format!("heard member-{kind} {name}.")
+}
+
 /// Complaints of an agent about bytes it got: nothing of ours may ever cause one.
 pub(crate) fn complaints(log: &str) -> Vec<&str> {
     const SIGNS: [&str; 6] =
         ["decode", "decrypt", "decompress", "checksum", "not supported", "invalid"];
     let complains = |line: &&str| {
+        // Our own command lines hang up on agents.
         let line = line.to_lowercase();
-        (line.contains("[warn]") || line.contains("[err"))
+        !line.contains("agent.ipc")
+            && (line.contains("[warn]") || line.contains("[err"))
             && SIGNS.iter().any(|sign| line.contains(sign))
     };
     log.lines().filter(complains).collect()

@@ -108,6 +108,100 @@ fn we_answer_queries_of_agents() {
     assert_mutual_understanding(&us, &[&first, &second]);
 }
 
+/// What `serf query -format=json` prints: who acked and who answered.
+fn asked(agent: &Agent, args: &[&str]) -> (Vec<String>, Vec<String>) {
+    let mut args = args.to_vec();
+    args.insert(0, "-format=json");
+    let printed: serde_json::Value =
+        serde_json::from_str(&agent.must("query", &args)).expect("JSON");
+    let acks = printed["Acks"].as_array().into_iter().flatten();
+    let mut acks: Vec<String> = acks.map(|ack| ack.as_str().expect("a name").into()).collect();
+    acks.sort();
+    let answers = printed["Responses"].as_object().expect("a map");
+    (acks, answers.keys().cloned().collect())
+}
+
+/// The filters of an agent's query choose us, or not; without `-no-ack` whoever is chosen acks, each once although
+/// relays bring copies.
+#[test]
+fn filters_of_agents_choose_among_us() {
+    let Some(lab) = Lab::open("filters_of_agents_choose_among_us", 49, PLAIN) else { return };
+    let (us, [first, second]) = lab.trio();
+    assert_eq!(answer(&us, Command::SetTags(our_tags())), Ok(Reply::TagsSet));
+    let all = [&*first.name, &*second.name, US];
+    let timeout = "-timeout=1s";
+    let cases: [(&[&str], &[&str]); 7] = [
+        (&[], &all),
+        (&["-relay-factor=2"], &all),
+        (&["-no-ack"], &[]),
+        (&["-node", US], &[US]),
+        (&["-node", US, "-node", &first.name], &[&first.name, US]),
+        (&["-tag", "role=w"], &all),
+        (&["-tag", "role=^uw.*a$"], &[US]),
+    ];
+    for (index, (options, acks)) in cases.into_iter().enumerate() {
+        let name = format!("case-{index}");
+        let args = [&[timeout], options, &[&name]].concat();
+        assert_eq!(
+            asked(&first, &args),
+            (acks.iter().map(|&n| n.to_owned()).collect(), vec![]),
+            "{options:?}"
+        );
+        // A query that nobody acks was delivered here all the same.
+        let expected = acks.contains(&US) || options == ["-no-ack"];
+        assert_eq!(heard(&us.look(), &name).is_some(), expected, "{options:?}");
+    }
+    for (nodes, acks) in [(vec![&*first.name], 1), (vec![US, &second.name, "nobody"], 2)] {
+        let filter_nodes = nodes.into_iter().map(Into::into).collect();
+        let params = QueryParams { ack: true, filter_nodes, ..load("") };
+        let Ok(Reply::QueryDone(report)) = answer(&us, Command::Query(params)) else {
+            panic!("it ends with a report");
+        };
+        assert_eq!((report.acks, report.responses), (acks, 1));
+    }
+    let (acks, answers) = asked(&second, &[timeout, "-relay-factor=2", "load", "x"]);
+    assert_eq!(
+        (acks, answers),
+        (all.map(str::to_owned).to_vec(), all[..2].iter().map(|&n| n.to_owned()).collect())
+    );
+    assert_mutual_understanding(&us, &[&first, &second]);
+}
+
+/// `serf reachability` counts us among those that answer, and no longer once we have left.
+#[test]
+fn reachability_counts_us() {
+    let Some(lab) = Lab::open("reachability_counts_us", 50, PLAIN) else { return };
+    let (us, [first, second]) = lab.trio();
+    let printed = first.must("reachability", &[]);
+    assert!(printed.contains("Total members: 3, live members: 3"), "{printed}");
+    assert!(printed.contains("Successfully contacted all live nodes"), "{printed}");
+    assert!(heard(&us.look(), "_serf_ping").is_none(), "it is not for applications");
+    assert_eq!(answer(&us, Command::Leave), Ok(Reply::Left));
+    wait_for_status(&second, US, "left");
+    let printed = second.must("reachability", &[]);
+    assert!(printed.contains("Total members: 3, live members: 2"), "{printed}");
+    assert_mutual_understanding(&us, &[&first, &second]);
+}
+
+/// With two relays for each answer the copies of everybody's ack and answer come back, and each counts once.
+#[test]
+fn agents_relay_answers_to_us() {
+    let Some(lab) = Lab::open("agents_relay_answers_to_us", 51, PLAIN) else { return };
+    let (us, [first, second]) = lab.trio();
+    let third = lab.agent(3, Some(&first));
+    wait_for_full_house(&us, &[&first, &second, &third]);
+    let params = QueryParams { ack: true, relay_factor: 2, ..load("x") };
+    let Ok(Reply::QueryDone(report)) = answer(&us, Command::Query(params)) else {
+        panic!("it ends with a report");
+    };
+    assert_eq!((report.acks, report.responses), (4, 3));
+    let stats = us.look().stats;
+    // Each of four relays its ack to two others, and each agent its answer; a draw of relays may find fewer.
+    assert!((4..=8).contains(&stats.query_duplicate_acks), "{stats:?}");
+    assert!((3..=6).contains(&stats.query_duplicate_responses), "{stats:?}");
+    assert_mutual_understanding(&us, &[&first, &second, &third]);
+}
+
 fn report(result: Result<Reply, OpError>) -> Box<KeyReport> {
     match result {
         Ok(Reply::Keys(report)) | Err(OpError::KeysFailed(report)) => report,
