@@ -37,7 +37,7 @@ impl Load {
         [
             load("idle/100", 100, ""),
             load("idle/1000", 1_000, ""),
-            Load { coordinates: true, ..load("idle_coordinates/1000", 1_000, "") },
+            Self { coordinates: true, ..load("idle_coordinates/1000", 1_000, "") },
             load("loss_5_percent/1000", 1_000, ", loss = 0.05, stream_loss = false"),
             load("loss_10_percent/1000", 1_000, ", loss = 0.10, stream_loss = false"),
             load("loss_25_percent/1000", 1_000, ", loss = 0.25, stream_loss = false"),
