@@ -187,10 +187,11 @@ fn reachability_counts_us() {
 #[test]
 fn agents_relay_answers_to_us() {
     let Some(lab) = Lab::open("agents_relay_answers_to_us", 51, PLAIN) else { return };
-    let (us, [first, second]) = lab.trio();
+    let (us, [first, second]) = lab.trio_with(Options { retransmit_mult: 10, ..lab.options() });
     let third = lab.agent(3, Some(&first));
     wait_for_full_house(&us, &[&first, &second, &third]);
-    let params = QueryParams { ack: true, relay_factor: 2, ..load("x") };
+    let params =
+        QueryParams { ack: true, relay_factor: 2, timeout: Duration::from_secs(3), ..load("x") };
     let Ok(Reply::QueryDone(report)) = answer(&us, Command::Query(params)) else {
         panic!("it ends with a report");
     };
