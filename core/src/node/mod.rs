@@ -322,7 +322,7 @@ impl Node {
     }
 
     fn on_timeout(&mut self, turn: &mut Turn<'_>) {
-        while let Some((due, kind)) = self.timers.next().filter(|(due, _)| *due <= self.now) {
+        while let Some((due, kind)) = self.deadline().filter(|(due, _)| *due <= self.now) {
             // Fixed timers are set anew by whoever handles them; a keyed one is spent, whatever its handler does.
             self.timers.cancel(due, kind);
             match kind {
@@ -360,6 +360,7 @@ impl Node {
 
     /// Ends one input: carries out what is left and keeps gossip ticking while something is queued.
     fn settle(&mut self, turn: &mut Turn<'_>) {
+        self.carry_out(turn);
         let (serf, swim, mut cx) = self.serf(turn);
         serf.check_broadcasts(swim, &mut cx);
         self.carry_out(turn);
@@ -392,8 +393,10 @@ impl Node {
                     }
                     Action::Reconnect { to } => self.dial_reconnect(to, turn),
                     Action::ShutDown(reason) => {
-                        turn.out.event(Event::ShutDown(reason));
                         self.halt(turn);
+                        turn.out.event(Event::ShutDown(reason));
+                        // Whatever else was to happen does not.
+                        return;
                     }
                     Action::Done { op, result } => turn.out.done(op, result),
                 }

@@ -3,8 +3,12 @@
 /// Values from here on are refused: witnessing 2^64-1 would wrap the clock to zero and reset the cluster's order. Rows
 /// keep 56 bits for a Lamport time, and no cluster counts that far.
 pub(crate) const LTIME_LIMIT: u64 = 1 << 56;
-/// How far one message may move a clock that has seen others: one forged time must not use up the numbers of all.
-const JUMP_MAX: u64 = 1 << 32;
+/// Values below are always believed. One forged time may bring everybody here; as many numbers are left above.
+const SANE_MAX: u64 = 1 << 55;
+/// What a fresh clock believes: it joins a cluster that may have been brought to [`SANE_MAX`] before.
+const FRESH_MAX: u64 = SANE_MAX + (1 << 54);
+/// How far one message may move a clock above [`SANE_MAX`]: forged times must not use up the numbers that are left.
+const JUMP_MAX: u64 = 1 << 24;
 
 /// A logical clock. A fresh node's clock shows 1, so its first message has Lamport time 1.
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +48,8 @@ impl LamportClock {
 
     /// Moves past a seen value. Returns false, unchanged, for a value beyond any sane clock.
     pub(crate) fn witness(&mut self, seen: u64) -> bool {
-        let fresh = self.0 <= 1;
-        if seen >= LTIME_LIMIT || (!fresh && seen > self.0.saturating_add(JUMP_MAX)) {
+        let believed = if self.0 <= 1 { FRESH_MAX } else { SANE_MAX.max(self.0 + JUMP_MAX) };
+        if seen >= believed.min(LTIME_LIMIT) {
             return false;
         }
         self.0 = self.0.max(seen + 1);
@@ -76,9 +80,21 @@ mod tests {
         assert!(!clock.witness(u64::MAX));
         assert!(!clock.witness(LTIME_LIMIT));
         assert_eq!(clock.time(), 1);
+        assert!(!clock.witness(FRESH_MAX));
         assert!(clock.witness(41));
-        assert!(!clock.witness(42 + JUMP_MAX + 1), "too far at once");
-        assert!(clock.witness(42 + JUMP_MAX));
+        assert!(!clock.witness(SANE_MAX), "no cluster counts that far");
+    }
+
+    #[test]
+    fn a_forged_time_does_not_use_up_the_numbers() {
+        let (mut victim, mut newcomer) = (LamportClock::default(), LamportClock::default());
+        assert!(victim.witness(SANE_MAX - 1));
+        // The cluster goes on counting from there, and believes itself.
+        victim.increment();
+        assert!(victim.witness(victim.time() + 1));
+        assert!(newcomer.witness(victim.time()));
+        assert!(!victim.is_exhausted());
+        assert!(!victim.witness(victim.time() + JUMP_MAX), "too far at once");
     }
 
     proptest! {

@@ -159,6 +159,7 @@ impl UserEvents {
         }
         let crowded =
             self.slot(message.ltime).is_some_and(|slot| slot.events.len() >= SLOT_EVENTS_MAX);
+        self.make_room(message.ltime, bytes);
         if crowded || self.ring_bytes + bytes > RING_BYTES_MAX {
             stats.drop(DropReason::EventsFull);
             return None;
@@ -177,6 +178,18 @@ impl UserEvents {
     fn slot(&self, ltime: u64) -> Option<&Slot> {
         let slot = self.ring.get(self.index(ltime))?.as_deref()?;
         (slot.ltime == ltime).then_some(slot)
+    }
+
+    /// Gives up what no event can be compared with any more, if the bytes are needed.
+    fn make_room(&mut self, ltime: u64, bytes: usize) {
+        if self.ring_bytes + bytes <= RING_BYTES_MAX {
+            return;
+        }
+        let oldest = self.clock.time().saturating_sub(u64::from(self.slots));
+        for place in &mut self.ring {
+            let gone = place.take_if(|slot| slot.ltime < oldest && slot.ltime != ltime);
+            self.ring_bytes -= gone.map_or(0, |slot| slot.bytes());
+        }
     }
 
     fn remember(&mut self, ltime: u64, name: &str, payload: &Bytes) {

@@ -3,8 +3,12 @@
 //! Source: Serf, receiving queries. Expressions come from the network, so their size, and what compiling them may
 //! take, is bounded; an expression beyond a bound matches nothing, as one that is malformed.
 
+use std::collections::VecDeque;
+
 use regex::{Regex, RegexBuilder};
 use thiserror::Error;
+
+use crate::time::{Instant, MILLISECOND, SECOND};
 
 mod dialect;
 
@@ -14,6 +18,13 @@ pub(crate) const PATTERN_BYTES_MAX: usize = 1_024;
 const PROGRAM_BYTES_MAX: usize = 256 * 1_024;
 /// Deepest nesting; the compiler recurses this deep.
 const NESTING_MAX: u32 = 250;
+
+/// Expressions of received queries that are kept compiled.
+const RECENT_MAX: usize = 8;
+/// What compiling one expression costs of the time that may be spent: 40 in a second. The worst take 2 ms.
+const COMPILE_COST: u64 = 25 * MILLISECOND;
+/// How much may be spent at once.
+const COMPILE_BURST: u64 = SECOND;
 
 /// Why an expression was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Error)]
@@ -72,6 +83,40 @@ impl TagPattern {
     /// Whether the expression matches anywhere in `value`. A member without the tag has the empty value.
     pub(crate) fn is_match(&self, value: &str) -> bool {
         self.0.is_match(value)
+    }
+}
+
+/// Expressions of received queries: the last ones stay compiled, and only so many are compiled in a second, so that a
+/// flood of queries does not keep a node from its probes.
+#[derive(Debug, Default)]
+pub(crate) struct Patterns {
+    /// Newest last; `None` for an expression that is refused.
+    recent: VecDeque<(Box<str>, Option<TagPattern>)>,
+    /// What was compiled is paid for at this time.
+    paid_at: Instant,
+}
+
+impl Patterns {
+    /// Whether `expr` matches in `value`; `None` if too many were compiled of late to find out.
+    pub(crate) fn is_match(&mut self, expr: &str, value: &str, now: Instant) -> Option<bool> {
+        let known = self.recent.iter().position(|(known, _)| **known == *expr);
+        let kept = match known.and_then(|at| self.recent.remove(at)) {
+            Some(kept) => kept,
+            None => {
+                let paid_at = self.paid_at.max(now).plus_nanos(COMPILE_COST);
+                if paid_at > now.plus_nanos(COMPILE_BURST) {
+                    return None;
+                }
+                self.paid_at = paid_at;
+                (expr.into(), TagPattern::new(expr).ok())
+            }
+        };
+        let found = kept.1.as_ref().is_some_and(|pattern| pattern.is_match(value));
+        if self.recent.len() >= RECENT_MAX {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(kept);
+        Some(found)
     }
 }
 

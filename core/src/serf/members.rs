@@ -26,6 +26,8 @@ pub(crate) struct Departed {
     failed: BTreeSet<NodeId>,
     left: BTreeSet<NodeId>,
     since: IdMap<Instant>,
+    /// When members that are to be pruned will be erased.
+    prunes: IdMap<Instant>,
 }
 
 impl Departed {
@@ -84,6 +86,7 @@ impl Serf {
                 }
             }
             Some(old) => {
+                self.spare(id, cx);
                 let gone_since = self.departed.remove(id);
                 let flap = duration_nanos(cx.config.flap_timeout);
                 if old.status == MemberStatus::Failed
@@ -179,7 +182,10 @@ impl Serf {
             return false;
         }
         let status = match old.status {
-            MemberStatus::Leaving => MemberStatus::Alive,
+            MemberStatus::Leaving => {
+                self.spare(id, cx);
+                MemberStatus::Alive
+            }
             MemberStatus::Alive | MemberStatus::Left | MemberStatus::Failed => old.status,
         };
         set_status(id, status, ltime, swim, cx);
@@ -265,12 +271,21 @@ impl Serf {
             self.erase(id, swim, cx);
         } else {
             let wait = cx.config.broadcast_timeout + cx.config.leave_propagate_delay;
-            cx.timers.add(cx.now + wait, TimerKind::Prune(id));
+            let at = *self.departed.prunes.entry(id).or_insert(cx.now + wait);
+            cx.timers.add(at, TimerKind::Prune(id));
         }
     }
 
-    /// The wait of a prune is over. A member that came back in the meantime stays.
+    /// A member came back: it is not pruned any more.
+    fn spare(&mut self, id: NodeId, cx: &mut SwimCx<'_>) {
+        if let Some(at) = self.departed.prunes.remove(&id) {
+            cx.timers.cancel(at, TimerKind::Prune(id));
+        }
+    }
+
+    /// The wait of a prune is over. A member that came back in the meantime was spared.
     pub(crate) fn on_prune_timer(&mut self, id: NodeId, swim: &mut Swim, cx: &mut SwimCx<'_>) {
+        self.departed.prunes.remove(&id);
         let status = swim.record(id).map(|record| record.status);
         if matches!(status, Some(MemberStatus::Leaving | MemberStatus::Left)) {
             self.erase(id, swim, cx);
@@ -280,6 +295,7 @@ impl Serf {
     fn erase(&mut self, id: NodeId, swim: &mut Swim, cx: &mut SwimCx<'_>) {
         let Some(old) = swim.record(id) else { return };
         self.departed.remove(id);
+        self.spare(id, cx);
         if let Some(coordinates) = &mut self.coordinates {
             coordinates.forget(id);
         }

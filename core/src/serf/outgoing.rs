@@ -40,7 +40,7 @@ impl Outgoing {
         self.queues[kind as usize].len()
     }
 
-    /// Queues a message, Serf type byte included. No ticket: it fits no packet, or the queue is full of fresher ones.
+    /// Queues a message, Serf type byte included. No ticket: it fits no packet.
     pub(crate) fn push(
         &mut self,
         kind: QueueKind,
@@ -56,9 +56,9 @@ impl Outgoing {
             return None;
         }
         let queue = &mut self.queues[kind as usize];
+        // The limit holds at all times, not only every queue_check_interval. Room is made before: what is new stays.
+        let dropped = queue.prune(cx.config.queue_limit(swim.records_len()).saturating_sub(1));
         let (ticket, _none) = queue.push(None, bytes, message);
-        // The limit holds at all times, not only every queue_check_interval.
-        let dropped = queue.prune(cx.config.queue_limit(swim.records_len()));
         bump_by(&mut cx.stats.broadcasts_pruned, dropped);
         self.empty = false;
         swim.arm_gossip(cx);

@@ -18,6 +18,7 @@ use ring::{Place, Ring};
 
 use crate::ids::QueryId;
 use crate::serf::clock::LamportClock;
+use crate::serf::filter::Patterns;
 use crate::stats::{DropReason, Stats, bump};
 
 /// Start of the names that the application never sees.
@@ -36,6 +37,8 @@ pub(crate) struct Queries {
     own: BTreeMap<u64, Own>,
     /// Delivered queries whose deadline has not passed.
     open: BTreeMap<QueryId, Open>,
+    /// Tag expressions of received queries.
+    patterns: Patterns,
 }
 
 impl Queries {
@@ -46,6 +49,7 @@ impl Queries {
             ring: Ring::new(slots),
             own: BTreeMap::new(),
             open: BTreeMap::new(),
+            patterns: Patterns::default(),
         }
     }
 

@@ -46,18 +46,19 @@ impl Serf {
         cx: &mut SwimCx<'_>,
     ) {
         let clocks = state.clocks;
-        let sane = self.events.witness_next(clocks.event)
+        let sane_events = self.events.witness_next(clocks.event);
+        // Intents and events carry times of their own, which are looked at one by one.
+        let sane = sane_events
             & self.member_clock.witness_next(clocks.member)
             & self.queries.witness_next(clocks.query);
         self.arm_snapshot_clock(cx);
         if !sane {
             cx.stats.drop(DropReason::LamportTime);
-            return;
         }
         if !same || state.left_members().next().is_some() {
             self.merge_statuses(state, swim, cx);
         }
-        if ignore_old {
+        if ignore_old && sane_events {
             self.events.ignore_before(clocks.event);
         }
         for event in state.events() {

@@ -87,11 +87,15 @@ impl Swim {
             return;
         }
         let profile = claim.profile(node);
-        if !self.has_room_for(&profile, cx) {
+        let profile = if self.has_room_for(&profile, cx) {
+            cx.pool.intern_profile(profile)
+        } else if address == Address::Same {
+            // No room for what it says about itself now; that it is alive still counts.
+            old.profile
+        } else {
             return;
-        }
+        };
         self.end_suspicion(node, cx);
-        let profile = cx.pool.intern_profile(profile);
         let member = Member { profile, incarnation: claim.incarnation, state: MemberState::Alive };
         self.accept_alive(node, Some(old), member, cause, cx);
     }

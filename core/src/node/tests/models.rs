@@ -74,6 +74,7 @@ impl Model {
                 vec![Kind::Join]
             }
             (Step::Joined, Some((_, ltime))) => {
+                self.pruned = false;
                 self.record = Some((Alive, ltime));
                 vec![Kind::Join]
             }
@@ -95,6 +96,8 @@ impl Model {
                 vec![]
             }
             (Step::Join(ltime), Some((status, _))) => {
+                // Who comes back is spared.
+                self.pruned &= status != Leaving;
                 self.record = Some((if status == Leaving { Alive } else { status }, ltime));
                 vec![]
             }
@@ -106,7 +109,7 @@ impl Model {
             (Step::Prune(ltime), Some(_)) => {
                 let mut events = self.apply(Step::Leave(ltime));
                 if self.record.is_some_and(|(status, _)| status == Left) {
-                    self.record = None;
+                    (self.record, self.pruned) = (None, false);
                     events.push(Kind::Reap);
                 } else {
                     self.pruned = true;

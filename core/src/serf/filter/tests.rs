@@ -363,3 +363,21 @@ proptest! {
         prop_assert_eq!(matches(&format!(r"^\Q{value}\Ex$"), &value), Ok(false));
     }
 }
+
+#[test]
+fn a_flood_of_expressions_is_not_compiled() {
+    let mut patterns = Patterns::default();
+    let at = |nanos| Instant::from_nanos(nanos);
+    let compiled = (0..1_000)
+        .filter(|number| patterns.is_match(&format!("^{number}$"), "7", at(0)).is_some())
+        .count();
+    assert_eq!(compiled, 40);
+    assert_eq!(patterns.is_match("^39$", "39", at(0)), Some(true), "the last ones are kept");
+    assert_eq!(patterns.is_match("^7$", "7", at(0)), None, "older ones are not");
+    assert_eq!(patterns.is_match("^7$", "7", at(COMPILE_COST)), Some(true), "time goes on");
+    assert_eq!(
+        patterns.is_match("(", "(", at(10 * SECOND)),
+        Some(false),
+        "refused ones match nothing"
+    );
+}

@@ -15,7 +15,6 @@ use crate::msg::serf::{
 };
 use crate::pool::{Pool, WireAddr};
 use crate::serf::Serf;
-use crate::serf::filter::TagPattern;
 use crate::stats::{DropReason, bump};
 use crate::swim::{Action, Send, Swim, SwimCx, UserSend};
 use crate::tags::Tags;
@@ -96,7 +95,7 @@ impl Serf {
         if !self.queries.accept(id, cx.stats) {
             return false;
         }
-        let matched = passes(&query.filters, swim, cx.pool);
+        let matched = self.passes(&query.filters, swim, cx);
         cx.trace(Trace::QueryAccepted { query: id, matched, path });
         if matched {
             match asked(query, cx.now) {
@@ -106,6 +105,30 @@ impl Serf {
             }
         }
         query.flags & QUERY_FLAG_NO_BROADCAST == 0
+    }
+
+    /// Whether every filter matches this node. What cannot be read matches nobody.
+    fn passes(&mut self, filters: &[&[u8]], swim: &Swim, cx: &mut SwimCx<'_>) -> bool {
+        let mut own_tags: Option<Tags> = None;
+        let mut tag_filters = 0;
+        filters.iter().all(|bytes| match decode_filter(bytes) {
+            Ok(Filter::Nodes(names)) => names.contains(&cx.pool.name(swim.me())),
+            Ok(Filter::Tag { tag, expr }) => {
+                tag_filters += 1;
+                let tags = own_tags
+                    .get_or_insert_with(|| tags::decode(&cx.pool.profile(swim.own().profile).meta));
+                let value = tags.get(tag).unwrap_or_default();
+                if tag_filters > TAG_FILTERS_MAX {
+                    return false;
+                }
+                let found = self.queries.patterns.is_match(expr, value, cx.now);
+                if found.is_none() {
+                    cx.stats.drop(DropReason::QueriesFull);
+                }
+                found.unwrap_or(false)
+            }
+            Err(_) => false,
+        })
     }
 
     /// Acks and delivers a query that is meant for this node.
@@ -287,22 +310,4 @@ fn asked(query: &QueryMessage<'_>, now: Instant) -> Option<Asked> {
 /// An answer at the deadline is in time.
 fn expiry(deadline: Instant) -> Instant {
     deadline.plus_nanos(1)
-}
-
-/// Whether every filter matches this node. What cannot be read matches nobody.
-fn passes(filters: &[&[u8]], swim: &Swim, pool: &Pool) -> bool {
-    let mut own_tags: Option<Tags> = None;
-    let mut tag_filters = 0;
-    filters.iter().all(|bytes| match decode_filter(bytes) {
-        Ok(Filter::Nodes(names)) => names.contains(&pool.name(swim.me())),
-        Ok(Filter::Tag { tag, expr }) => {
-            tag_filters += 1;
-            let tags = own_tags
-                .get_or_insert_with(|| tags::decode(&pool.profile(swim.own().profile).meta));
-            let value = tags.get(tag).unwrap_or_default();
-            tag_filters <= TAG_FILTERS_MAX
-                && TagPattern::new(expr).is_ok_and(|pattern| pattern.is_match(value))
-        }
-        Err(_) => false,
-    })
 }
