@@ -89,6 +89,6 @@ regressions! {
     lockstep_boot_halves_the_speed: [1, 2];
     lost_syn_defeats_the_stream_ping: [1, 8];
     nobody_calls_the_one_that_stayed: [3, 4];
-    straggler_is_told_by_push_pull: [44, 86];
+    straggler_is_told_by_push_pull: [2, 23];
     the_one_that_stayed_calls_the_others: [3, 4];
 }
