@@ -97,6 +97,12 @@ impl Timers {
         self.is_set(kind).then(|| (self.fixed[Self::slot(kind)], kind))
     }
 
+    /// How many keyed timers are set.
+    #[cfg(test)]
+    pub(crate) fn keyed_len(&self) -> usize {
+        self.keyed.len()
+    }
+
     /// Sets a fixed timer, replacing its earlier setting.
     pub(crate) fn set(&mut self, kind: TimerKind, at: Instant) {
         let slot = Self::slot(kind);

@@ -1,5 +1,6 @@
 //! Nodes on a virtual wire with one millisecond of delay and no loss.
 
+mod attacks;
 mod hostile;
 mod members;
 mod models;
@@ -7,6 +8,7 @@ mod queries;
 mod serf;
 mod tables;
 mod traces;
+mod walk;
 
 use core::net::SocketAddr;
 use core::time::Duration;

@@ -6,20 +6,20 @@ use serde_json::Value;
 use super::*;
 use crate::testing::vectors;
 
-/// The node the recorded malformed inputs were sent to.
-struct Victim {
-    pool: Pool,
-    out: Outbox,
-    node: Node,
+/// The node `n` at 10.0.0.1, all alone: the recorded malformed inputs were sent to it.
+pub(super) struct Victim {
+    pub(super) pool: Pool,
+    pub(super) out: Outbox,
+    pub(super) node: Node,
 }
 
 /// What came out of one input.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Reaction {
-    datagrams: usize,
-    sends: usize,
-    closed: bool,
-    other: usize,
+pub(super) struct Reaction {
+    pub(super) datagrams: usize,
+    pub(super) sends: usize,
+    pub(super) closed: bool,
+    pub(super) other: usize,
 }
 
 impl Victim {
@@ -28,6 +28,10 @@ impl Victim {
         if let Some(key) = key {
             options.keyring = Keyring::with_primary(Key::new(&unhex(key)).expect("a key"));
         }
+        Self::with(options)
+    }
+
+    pub(super) fn with(options: Options) -> Self {
         let (mut pool, mut out) = (Pool::new(1), Outbox::new());
         let config = Arc::new(options.validate().expect("valid"));
         let me = Identity::new("n", addr(1)).expect("valid");
@@ -39,13 +43,17 @@ impl Victim {
     }
 
     fn input(&mut self, input: Input<'_>) -> Reaction {
-        let now = Instant::from_nanos(SECOND);
-        let mut cx = Cx { now, pool: &mut self.pool, out: &mut self.out };
-        self.node.handle(input, &mut cx);
+        self.input_at(Instant::from_nanos(SECOND), input);
         self.drain()
     }
 
-    fn drain(&mut self) -> Reaction {
+    /// One input; what comes out stays in the outbox.
+    pub(super) fn input_at(&mut self, now: Instant, input: Input<'_>) {
+        let mut cx = Cx { now, pool: &mut self.pool, out: &mut self.out };
+        self.node.handle(input, &mut cx);
+    }
+
+    pub(super) fn drain(&mut self) -> Reaction {
         let mut reaction = Reaction::default();
         while let Some(output) = self.out.pop() {
             match output {
@@ -64,12 +72,12 @@ impl Victim {
         reaction
     }
 
-    fn datagram(&mut self, bytes: &[u8]) -> Reaction {
+    pub(super) fn datagram(&mut self, bytes: &[u8]) -> Reaction {
         self.input(Input::Datagram { from: addr(2), bytes })
     }
 
     /// Opens a stream, sends `bytes`, then ends it.
-    fn stream(&mut self, bytes: &[u8]) -> Reaction {
+    pub(super) fn stream(&mut self, bytes: &[u8]) -> Reaction {
         let id = StreamId(1);
         self.input(Input::Stream { id, event: StreamInput::Accepted { from: addr(2) } });
         let data = self.input(Input::Stream { id, event: StreamInput::Data(bytes) });
@@ -117,7 +125,7 @@ fn recorded_malformed_inputs() {
 }
 
 /// A message in a datagram of its own, compressed: a long name costs the sender nothing.
-fn compressed(message: &[u8]) -> Vec<u8> {
+pub(super) fn compressed(message: &[u8]) -> Vec<u8> {
     let mut packer = crate::wire::packet::Packer::default();
     packer.push(|out| out.extend_from_slice(message));
     let sealer = Sealer::new(&Keyring::default());
