@@ -53,7 +53,7 @@ impl Victim {
         self.node.handle(input, &mut cx);
     }
 
-    pub(super) fn drain(&mut self) -> Reaction {
+    fn drain(&mut self) -> Reaction {
         let mut reaction = Reaction::default();
         while let Some(output) = self.out.pop() {
             match output {
