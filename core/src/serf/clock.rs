@@ -46,10 +46,14 @@ impl LamportClock {
         next == 0 || self.witness(next - 1)
     }
 
-    /// Moves past a seen value. Returns false, unchanged, for a value beyond any sane clock.
+    /// Moves past a seen value. Returns false for a value beyond any sane clock. If its sender may only be ahead because
+    /// of a forged time, the clock moves close enough to understand it from the next message on.
     pub(crate) fn witness(&mut self, seen: u64) -> bool {
         let believed = if self.0 <= 1 { FRESH_MAX } else { SANE_MAX.max(self.0 + JUMP_MAX) };
         if seen >= believed.min(LTIME_LIMIT) {
+            if (SANE_MAX..FRESH_MAX).contains(&seen) {
+                self.0 = self.0.max(SANE_MAX);
+            }
             return false;
         }
         self.0 = self.0.max(seen + 1);
@@ -95,6 +99,15 @@ mod tests {
         assert!(newcomer.witness(victim.time()));
         assert!(!victim.is_exhausted());
         assert!(!victim.witness(victim.time() + JUMP_MAX), "too far at once");
+    }
+
+    #[test]
+    fn who_alone_believed_a_forged_time_is_understood_from_its_second_message_on() {
+        let (mut victim, mut peer) = (LamportClock::default(), LamportClock::default());
+        assert!(victim.witness(SANE_MAX - 1) && peer.witness(41));
+        assert!(!peer.witness(victim.time()));
+        victim.increment();
+        assert!(peer.witness(victim.time()));
     }
 
     proptest! {
