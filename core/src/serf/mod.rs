@@ -57,12 +57,12 @@ pub(crate) struct Serf {
     pub(crate) life: Life,
     /// Orders join and leave intents.
     pub(crate) member_clock: LamportClock,
-    pub(crate) departed: Departed,
+    pub(crate) departed: Box<Departed>,
     pub(crate) intents: Intents,
     pub(crate) outgoing: Outgoing,
     pub(crate) events: UserEvents,
-    pub(crate) queries: Queries,
-    internal: Internal,
+    pub(crate) queries: Box<Queries>,
+    internal: Box<Internal>,
     /// The keys in use; they change at run time.
     pub(crate) keyring: Keyring,
     /// `None` when coordinates are switched off.
@@ -87,12 +87,12 @@ impl Serf {
         Self {
             life: Life::Alive,
             member_clock,
-            departed: Departed::default(),
+            departed: Box::default(),
             intents: Intents::default(),
             outgoing: Outgoing::default(),
             events,
-            queries,
-            internal: Internal::default(),
+            queries: Box::new(queries),
+            internal: Box::default(),
             keyring: config.keyring.clone(),
             coordinates: config.coordinates.then(|| Box::new(Coordinates::new())),
             pipeline: Pipeline::new(config, recorded),

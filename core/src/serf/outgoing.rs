@@ -20,7 +20,8 @@ const KINDS: [QueueKind; 3] = [QueueKind::Intent, QueueKind::Query, QueueKind::E
 pub(crate) struct Outgoing {
     /// Whether nothing waits: asked for every packet.
     empty: bool,
-    queues: [BroadcastQueue<Bytes>; 3],
+    /// Boxed: mostly empty, and what a node touches for every packet is better kept together.
+    queues: Box<[BroadcastQueue<Bytes>; 3]>,
 }
 
 impl Default for Outgoing {
@@ -69,7 +70,7 @@ impl Outgoing {
     /// Hands out messages that fit, most urgent queue first. `take.overhead` counts the user-message byte already.
     pub(crate) fn take(&mut self, take: Take, mut emit: impl FnMut(&Bytes)) -> Taken {
         let mut taken = Taken::default();
-        for queue in &mut self.queues {
+        for queue in self.queues.iter_mut() {
             if queue.is_empty() {
                 continue;
             }
