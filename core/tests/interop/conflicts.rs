@@ -24,6 +24,10 @@ fn votes(view: &View) -> Vec<(bool, u32, u32)> {
 /// An agent takes our name and joins through us. Both ask the others, who know us: we stay, it shuts down.
 #[test]
 fn an_agent_under_our_name_shuts_down() {
+    thrice(an_agent_under_our_name_shuts_down_once);
+}
+
+fn an_agent_under_our_name_shuts_down_once() {
     let Some(lab) = Lab::open("an_agent_under_our_name_shuts_down", 38, PLAIN) else { return };
     let (us, [first, second]) = lab.trio();
     let setup = Setup { name: Some(US), join: Some(us.addr), ..Setup::default() };
@@ -45,6 +49,10 @@ fn an_agent_under_our_name_shuts_down() {
 /// Nobody else can vote: we and the agent of our name both shut down.
 #[test]
 fn without_voters_both_shut_down() {
+    thrice(without_voters_both_shut_down_once);
+}
+
+fn without_voters_both_shut_down_once() {
     let Some(lab) = Lab::open("without_voters_both_shut_down", 39, PLAIN) else { return };
     let us = lab.us();
     let setup = Setup { name: Some(US), join: Some(us.addr), ..Setup::default() };
@@ -58,6 +66,10 @@ fn without_voters_both_shut_down() {
 /// Without the vote we stay, whoever else carries our name; the agent still votes about itself.
 #[test]
 fn we_stay_without_the_vote() {
+    thrice(we_stay_without_the_vote_once);
+}
+
+fn we_stay_without_the_vote_once() {
     let Some(lab) = Lab::open("we_stay_without_the_vote", 40, PLAIN) else { return };
     let us = lab.us_with(Options { name_conflict_resolution: false, ..lab.options() });
     let setup = Setup { name: Some(US), join: Some(us.addr), ..Setup::default() };

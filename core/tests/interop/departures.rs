@@ -54,6 +54,10 @@ fn has_turned(view: &View, name: &str, to: MemberStatus) -> bool {
 /// A failed agent that we force out has left, for us and for the other agent, and both report it once.
 #[test]
 fn we_force_a_failed_agent_out() {
+    thrice(we_force_a_failed_agent_out_once);
+}
+
+fn we_force_a_failed_agent_out_once() {
     let Some(lab) = Lab::open("we_force_a_failed_agent_out", 21, PLAIN) else { return };
     let (us, [first, second]) = trio_with_a_failed_agent(&lab);
     force_out(&us, &second.name, false);
@@ -67,6 +71,10 @@ fn we_force_a_failed_agent_out() {
 /// The same the other way round.
 #[test]
 fn an_agent_forces_a_failed_agent_out() {
+    thrice(an_agent_forces_a_failed_agent_out_once);
+}
+
+fn an_agent_forces_a_failed_agent_out_once() {
     let Some(lab) = Lab::open("an_agent_forces_a_failed_agent_out", 22, PLAIN) else { return };
     let (us, [first, second]) = trio_with_a_failed_agent(&lab);
     first.must("force-leave", &[&second.name]);
@@ -78,6 +86,10 @@ fn an_agent_forces_a_failed_agent_out() {
 /// A failed agent that we prune is erased here and there, after its leave was reported. It can come back.
 #[test]
 fn we_prune_a_failed_agent() {
+    thrice(we_prune_a_failed_agent_once);
+}
+
+fn we_prune_a_failed_agent_once() {
     let Some(lab) = Lab::open("we_prune_a_failed_agent", 23, PLAIN) else { return };
     let (us, [first, second]) = trio_with_a_failed_agent(&lab);
     force_out(&us, &second.name, true);
@@ -97,6 +109,10 @@ fn we_prune_a_failed_agent() {
 /// The same the other way round, from a member that was forced out before.
 #[test]
 fn an_agent_prunes_an_agent_that_left() {
+    thrice(an_agent_prunes_an_agent_that_left_once);
+}
+
+fn an_agent_prunes_an_agent_that_left_once() {
     let Some(lab) = Lab::open("an_agent_prunes_an_agent_that_left", 24, PLAIN) else { return };
     let (us, [first, second]) = trio_with_a_failed_agent(&lab);
     force_out(&us, &second.name, false);
@@ -116,6 +132,10 @@ fn an_agent_prunes_an_agent_that_left() {
 /// Nobody reports anything.
 #[test]
 fn the_living_refute_a_forced_leave() {
+    thrice(the_living_refute_a_forced_leave_once);
+}
+
+fn the_living_refute_a_forced_leave_once() {
     let Some(lab) = Lab::open("the_living_refute_a_forced_leave", 25, PLAIN) else { return };
     let (us, [first, second]) = lab.trio();
     force_out(&us, &second.name, false);
@@ -141,6 +161,10 @@ fn the_living_refute_a_forced_leave() {
 /// tell it or an agent does. Then it comes back: it refutes the old leave that everybody keeps.
 #[test]
 fn newcomers_are_not_told_of_departures() {
+    thrice(newcomers_are_not_told_of_departures_once);
+}
+
+fn newcomers_are_not_told_of_departures_once() {
     let Some(lab) = Lab::open("newcomers_are_not_told_of_departures", 26, PLAIN) else { return };
     let first = lab.agent(1, None);
     let mut second = lab.agent(2, Some(&first));
@@ -167,6 +191,10 @@ fn newcomers_are_not_told_of_departures() {
 /// While we hear nothing an agent leaves: we take it for failed. The next exchange tells us better.
 #[test]
 fn we_learn_of_a_leave_by_exchange() {
+    thrice(we_learn_of_a_leave_by_exchange_once);
+}
+
+fn we_learn_of_a_leave_by_exchange_once() {
     let Some(lab) = Lab::open("we_learn_of_a_leave_by_exchange", 27, PLAIN) else { return };
     let (us, [first, mut second]) = lab.trio();
     us.faults.all.store(true, Ordering::SeqCst);
@@ -187,6 +215,10 @@ fn we_learn_of_a_leave_by_exchange() {
 /// The same for an agent that takes another one for failed: that one came back to us and left, and we tell it.
 #[test]
 fn an_agent_learns_of_a_leave_by_our_exchange() {
+    thrice(an_agent_learns_of_a_leave_by_our_exchange_once);
+}
+
+fn an_agent_learns_of_a_leave_by_our_exchange_once() {
     let test = "an_agent_learns_of_a_leave_by_our_exchange";
     let Some(lab) = Lab::open(test, 28, PLAIN) else { return };
     let first = lab.agent(1, None);
@@ -217,6 +249,10 @@ fn an_agent_learns_of_a_leave_by_our_exchange() {
 /// refutation and erases the record. We take the refutation in during our wait, and keep the record.
 #[test]
 fn we_keep_a_pruned_agent_that_is_alive() {
+    thrice(we_keep_a_pruned_agent_that_is_alive_once);
+}
+
+fn we_keep_a_pruned_agent_that_is_alive_once() {
     let test = "we_keep_a_pruned_agent_that_is_alive";
     let Some(lab) = Lab::open(test, 52, PLAIN) else { return };
     let wait = Duration::from_secs(2);

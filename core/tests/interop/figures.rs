@@ -14,6 +14,10 @@ fn rtt(agent: &Agent, nodes: &[&str]) -> Option<f64> {
 /// Each side takes the other's coordinates from its acks and estimates the time between them.
 #[test]
 fn coordinates_are_exchanged_with_acks() {
+    thrice(coordinates_are_exchanged_with_acks_once);
+}
+
+fn coordinates_are_exchanged_with_acks_once() {
     let Some(lab) = Lab::open("coordinates_are_exchanged_with_acks", 41, PLAIN) else { return };
     let (us, [first, second]) = lab.trio();
     for agent in [&first, &second] {
@@ -41,6 +45,10 @@ fn coordinates_are_exchanged_with_acks() {
 /// Without coordinates our acks carry none: an agent has no estimate, and complains about nothing.
 #[test]
 fn without_coordinates_there_is_no_estimate() {
+    thrice(without_coordinates_there_is_no_estimate_once);
+}
+
+fn without_coordinates_there_is_no_estimate_once() {
     let test = "without_coordinates_there_is_no_estimate";
     let Some(lab) = Lab::open(test, 42, PLAIN) else { return };
     let (us, [first, second]) = lab.trio_with(Options { coordinates: false, ..lab.options() });
@@ -58,6 +66,10 @@ fn without_coordinates_there_is_no_estimate() {
 /// A pruned member's coordinate is forgotten on both sides.
 #[test]
 fn a_pruned_members_coordinate_is_forgotten() {
+    thrice(a_pruned_members_coordinate_is_forgotten_once);
+}
+
+fn a_pruned_members_coordinate_is_forgotten_once() {
     let test = "a_pruned_members_coordinate_is_forgotten";
     let Some(lab) = Lab::open(test, 43, PLAIN) else { return };
     let (us, [first, mut second]) = lab.trio();
@@ -112,6 +124,10 @@ fn wait_for_same_figures(us: &Driver, agent: &Agent) {
 /// after ours.
 #[test]
 fn lamport_clocks_follow_each_other() {
+    thrice(lamport_clocks_follow_each_other_once);
+}
+
+fn lamport_clocks_follow_each_other_once() {
     const EVENTS: u64 = 12;
     let Some(lab) = Lab::open("lamport_clocks_follow_each_other", 44, PLAIN) else { return };
     let (us, agents) = lab.trio();
@@ -145,6 +161,10 @@ fn lamport_clocks_follow_each_other() {
 /// Clocks travel with exchanges, too: newcomers start from the cluster's time, ours and an agent alike.
 #[test]
 fn newcomers_take_over_the_clocks() {
+    thrice(newcomers_take_over_the_clocks_once);
+}
+
+fn newcomers_take_over_the_clocks_once() {
     let Some(lab) = Lab::open("newcomers_take_over_the_clocks", 45, PLAIN) else { return };
     let first = lab.agent(1, None);
     for _ in 0..5 {

@@ -43,6 +43,10 @@ fn load(payload: &'static str) -> QueryParams {
 /// Agents ack and answer our query, by relays too, and our filters choose among them.
 #[test]
 fn agents_answer_our_queries() {
+    thrice(agents_answer_our_queries_once);
+}
+
+fn agents_answer_our_queries_once() {
     let Some(lab) = Lab::open("agents_answer_our_queries", 17, PLAIN) else { return };
     let (us, [first, second]) = lab.trio();
     let params = QueryParams { ack: true, relay_factor: 1, ..load("now?") };
@@ -79,6 +83,10 @@ fn agents_answer_our_queries() {
 /// We ack and answer an agent's query, and relay for others; pings reach us.
 #[test]
 fn we_answer_queries_of_agents() {
+    thrice(we_answer_queries_of_agents_once);
+}
+
+fn we_answer_queries_of_agents_once() {
     let Some(lab) = Lab::open("we_answer_queries_of_agents", 18, PLAIN) else { return };
     let (us, [first, second]) = lab.trio();
     let args =
@@ -125,6 +133,10 @@ fn asked(agent: &Agent, args: &[&str]) -> (Vec<String>, Vec<String>) {
 /// relays bring copies.
 #[test]
 fn filters_of_agents_choose_among_us() {
+    thrice(filters_of_agents_choose_among_us_once);
+}
+
+fn filters_of_agents_choose_among_us_once() {
     let Some(lab) = Lab::open("filters_of_agents_choose_among_us", 49, PLAIN) else { return };
     let (us, [first, second]) = lab.trio();
     assert_eq!(answer(&us, Command::SetTags(our_tags())), Ok(Reply::TagsSet));
@@ -170,6 +182,10 @@ fn filters_of_agents_choose_among_us() {
 /// `serf reachability` counts us among those that answer, and no longer once we have left.
 #[test]
 fn reachability_counts_us() {
+    thrice(reachability_counts_us_once);
+}
+
+fn reachability_counts_us_once() {
     let Some(lab) = Lab::open("reachability_counts_us", 50, PLAIN) else { return };
     let (us, [first, second]) = lab.trio();
     let printed = first.must("reachability", &[]);
@@ -186,6 +202,10 @@ fn reachability_counts_us() {
 /// With two relays for each answer the copies of everybody's ack and answer come back, and each counts once.
 #[test]
 fn agents_relay_answers_to_us() {
+    thrice(agents_relay_answers_to_us_once);
+}
+
+fn agents_relay_answers_to_us_once() {
     let Some(lab) = Lab::open("agents_relay_answers_to_us", 51, PLAIN) else { return };
     let (us, [first, second]) = lab.trio_with(Options { retransmit_mult: 10, ..lab.options() });
     let third = lab.agent(3, Some(&first));
@@ -213,6 +233,10 @@ fn report(result: Result<Reply, OpError>) -> Box<KeyReport> {
 /// Keys are rotated by us and by an agent, under way and back, and refusals read alike on both sides.
 #[test]
 fn keys_are_rotated_by_either_side() {
+    thrice(keys_are_rotated_by_either_side_once);
+}
+
+fn keys_are_rotated_by_either_side_once() {
     let variant = Variant { key: Some(AES_128), ..PLAIN };
     let Some(lab) = Lab::open("keys_are_rotated_by_either_side", 19, variant) else { return };
     let (us, [first, second]) = lab.trio();
@@ -246,6 +270,10 @@ fn keys_are_rotated_by_either_side() {
 /// A node of ours under an agent's name asks the others, who know the agent, and stops.
 #[test]
 fn we_lose_the_vote_about_an_agents_name() {
+    thrice(we_lose_the_vote_about_an_agents_name_once);
+}
+
+fn we_lose_the_vote_about_an_agents_name_once() {
     let Some(lab) = Lab::open("we_lose_the_vote_about_an_agents_name", 20, PLAIN) else { return };
     let first = lab.agent(1, None);
     let second = lab.agent(2, Some(&first));

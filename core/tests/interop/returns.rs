@@ -30,6 +30,10 @@ fn agent_returns(lab: &Lab, at: impl Fn(&Agent) -> Option<SocketAddr>) {
 /// An agent that left comes back at its old address.
 #[test]
 fn an_agent_comes_back() {
+    thrice(an_agent_comes_back_once);
+}
+
+fn an_agent_comes_back_once() {
     let Some(lab) = Lab::open("an_agent_comes_back", 29, PLAIN) else { return };
     agent_returns(&lab, |agent| Some(agent.addr));
 }
@@ -37,6 +41,10 @@ fn an_agent_comes_back() {
 /// The same at another address: who has left gives its name free.
 #[test]
 fn an_agent_comes_back_elsewhere() {
+    thrice(an_agent_comes_back_elsewhere_once);
+}
+
+fn an_agent_comes_back_elsewhere_once() {
     let Some(lab) = Lab::open("an_agent_comes_back_elsewhere", 30, PLAIN) else { return };
     agent_returns(&lab, |_| None);
 }
@@ -69,6 +77,10 @@ fn we_return(lab: &Lab, same_address: bool) {
 /// We come back at our old address.
 #[test]
 fn we_come_back() {
+    thrice(we_come_back_once);
+}
+
+fn we_come_back_once() {
     let Some(lab) = Lab::open("we_come_back", 31, PLAIN) else { return };
     we_return(&lab, true);
 }
@@ -76,6 +88,10 @@ fn we_come_back() {
 /// We come back at another address.
 #[test]
 fn we_come_back_elsewhere() {
+    thrice(we_come_back_elsewhere_once);
+}
+
+fn we_come_back_elsewhere_once() {
     let Some(lab) = Lab::open("we_come_back_elsewhere", 32, PLAIN) else { return };
     we_return(&lab, false);
 }
@@ -83,6 +99,10 @@ fn we_come_back_elsewhere() {
 /// We stop without a goodbye and are failed; a new node of ours at the same address joins and is alive.
 #[test]
 fn we_come_back_from_the_dead() {
+    thrice(we_come_back_from_the_dead_once);
+}
+
+fn we_come_back_from_the_dead_once() {
     let Some(lab) = Lab::open("we_come_back_from_the_dead", 33, PLAIN) else { return };
     let (us, [first, second]) = lab.trio();
     let old = us.addr;
@@ -102,6 +122,10 @@ fn we_come_back_from_the_dead() {
 /// An agent is killed and comes back under its name, at its old address: we see it fail and join.
 #[test]
 fn an_agent_comes_back_from_the_dead() {
+    thrice(an_agent_comes_back_from_the_dead_once);
+}
+
+fn an_agent_comes_back_from_the_dead_once() {
     let Some(lab) = Lab::open("an_agent_comes_back_from_the_dead", 34, PLAIN) else { return };
     let (us, [first, mut second]) = lab.trio();
     second.kill();

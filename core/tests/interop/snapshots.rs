@@ -69,6 +69,10 @@ fn make_history(agent: &Agent, node: &Driver) {
 /// with clocks ahead and without delivering anything twice. Nobody notices.
 #[test]
 fn an_agent_goes_on_with_our_file() {
+    thrice(an_agent_goes_on_with_our_file_once);
+}
+
+fn an_agent_goes_on_with_our_file_once() {
     let test = "an_agent_goes_on_with_our_file";
     let Some(lab) = Lab::open(test, 46, PLAIN) else { return };
     let folder = Folder::new(test);
@@ -114,6 +118,10 @@ fn send_last(us: &Driver, agents: &[&Agent]) -> u64 {
 /// The same the other way round: an agent is terminated, and a node of ours goes on with its file.
 #[test]
 fn we_go_on_with_an_agents_file() {
+    thrice(we_go_on_with_an_agents_file_once);
+}
+
+fn we_go_on_with_an_agents_file_once() {
     let test = "we_go_on_with_an_agents_file";
     let Some(lab) = Lab::open(test, 47, PLAIN) else { return };
     let folder = Folder::new(test);
@@ -170,6 +178,10 @@ fn we_go_on_with_an_agents_file() {
 /// A file with a leave in it, by either side: the members are forgotten, unless one asks for a rejoin.
 #[test]
 fn a_leave_in_the_file_is_understood() {
+    thrice(a_leave_in_the_file_is_understood_once);
+}
+
+fn a_leave_in_the_file_is_understood_once() {
     let test = "a_leave_in_the_file_is_understood";
     let Some(lab) = Lab::open(test, 48, PLAIN) else { return };
     let folder = Folder::new(test);

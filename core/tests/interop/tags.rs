@@ -45,6 +45,10 @@ fn listed(agent: &Agent, filters: &[&str]) -> Vec<String> {
 /// each change.
 #[test]
 fn we_see_the_tags_of_an_agent() {
+    thrice(we_see_the_tags_of_an_agent_once);
+}
+
+fn we_see_the_tags_of_an_agent_once() {
     let Some(lab) = Lab::open("we_see_the_tags_of_an_agent", 35, PLAIN) else { return };
     let us = lab.us();
     let tags = ["role=web", "zone=Köln 1", "empty=", "equals=a=b,c"];
@@ -67,6 +71,10 @@ fn we_see_the_tags_of_an_agent() {
 /// Our tags, set, changed, emptied and deleted, as agents show and filter them.
 #[test]
 fn agents_see_our_tags() {
+    thrice(agents_see_our_tags_once);
+}
+
+fn agents_see_our_tags_once() {
     let Some(lab) = Lab::open("agents_see_our_tags", 36, PLAIN) else { return };
     let (us, [first, second]) = lab.trio();
     let agents = [&first, &second];
@@ -97,6 +105,10 @@ fn agents_see_our_tags() {
 /// The same tags set again are no update, on neither side.
 #[test]
 fn tags_set_again_are_no_update() {
+    thrice(tags_set_again_are_no_update_once);
+}
+
+fn tags_set_again_are_no_update_once() {
     let Some(lab) = Lab::open("tags_set_again_are_no_update", 37, PLAIN) else { return };
     let (us, agent) = lab.pair(lab.options());
     agent.must("tags", &["-set", "role=web"]);
