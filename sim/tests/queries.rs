@@ -1,34 +1,12 @@
 //! Whole worlds with queries, keys, and votes about names.
 
-use std::path::Path;
+mod worlds;
 
-use uwasa_sim::metrics::SeedResult;
-use uwasa_sim::scenario::{Scenario, parse};
 use uwasa_sim::world::run;
+use worlds::{held, read};
 
 const OLD_KEY: &str = "AAECAwQFBgcICQoLDA0ODw==";
 const NEW_KEY: &str = "EBESExQVFhcYGRobHB0eHw==";
-
-fn read(text: &str) -> Scenario {
-    let text = format!("title = \"T\"\nnetwork = {{ latency = \"1ms\" }}\n{text}");
-    parse(&text, Path::new("scenarios/x.toml"), &[]).unwrap_or_else(|errors| panic!("{errors}"))
-}
-
-/// Runs seeds 1 to 3; every expectation must hold in each.
-fn held(text: &str) -> Vec<SeedResult> {
-    let scenario = read(text);
-    let results: Vec<_> = (1..=3).map(|seed| run(&scenario, seed, &mut |_| {})).collect();
-    for result in &results {
-        for (index, verdict) in result.verdicts.iter().enumerate() {
-            assert!(
-                verdict.held,
-                "seed {}, expectation {index}: {}; notes: {:?}",
-                result.seed, verdict.measured, result.notes
-            );
-        }
-    }
-    results
-}
 
 #[test]
 fn everybody_acks_and_answers_a_query() {

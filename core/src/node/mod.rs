@@ -295,16 +295,8 @@ impl Node {
 
     /// Splits off what the SWIM layer works with.
     fn swim<'a>(&'a mut self, turn: &'a mut Turn<'_>) -> (&'a mut Swim, SwimCx<'a>) {
-        let cx = SwimCx {
-            now: self.now,
-            config: &self.config,
-            pool: turn.pool,
-            rng: &mut self.rng,
-            stats: &mut self.stats,
-            timers: &mut self.timers,
-            actions: &mut turn.scratch.actions,
-        };
-        (&mut self.swim, cx)
+        let (_, swim, cx) = self.serf(turn);
+        (swim, cx)
     }
 
     /// Splits off what the Serf layer works with.
