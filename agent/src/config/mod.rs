@@ -1,0 +1,1 @@
+//! The agent's configuration: flags and files, merged by Serf's rules.

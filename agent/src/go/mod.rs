@@ -1,0 +1,8 @@
+//! Habits of Go's standard library that users of Serf see: flags, durations, JSON, quoted text, columns.
+
+pub mod columns;
+pub mod duration;
+pub mod flags;
+pub mod integer;
+pub mod json;
+pub mod quote;

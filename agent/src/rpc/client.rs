@@ -1,0 +1,1 @@
+//! The client's side of RPC, for the command line.
