@@ -32,15 +32,12 @@ impl Disk {
     /// # Errors
     ///
     /// It cannot be opened for reading and writing.
-    pub(super) fn open(path: &Path, config: &Config, me: &str) -> io::Result<(Self, Restored)> {
+    pub(super) fn open(path: &Path, config: &Config) -> io::Result<(Self, Restored)> {
         let mut file = open(path)?;
         let mut bytes = Vec::new();
         let whole = file.read_to_end(&mut bytes);
         let restored = Restored::read(&bytes, config.rejoin_after_leave);
         log_restored(&restored, &bytes, config.rejoin_after_leave);
-        for (name, addr) in restored.seeds(me) {
-            tracing::info!(target: "serf", "Attempting re-join to previously known node: {name}: {addr}");
-        }
         let options = JournalOptions {
             rejoin_after_leave: config.rejoin_after_leave,
             compact_bytes_min: COMPACT_BYTES_MIN,

@@ -77,14 +77,19 @@ pub(crate) fn start(start: Start) -> io::Result<Handle> {
     let mut cx = Cx { now: Instant::ZERO, pool: &mut pool, out: &mut out };
     let (config, me) = (start.config, start.identity);
     let handle = Handle::new(&me, Arc::clone(&config), sender, watch);
-    let disk = start.snapshot.map(|path| Disk::open(&path, &config, &me.name)).transpose()?;
+    let resolves_conflicts = config.name_conflict_resolution;
+    let disk = start.snapshot.map(|path| Disk::open(&path, &config)).transpose()?;
     let node = match &disk {
         None => Node::new(config, me, seed, &mut cx),
         Some((_, restored)) => Node::restore(config, &me, seed, restored, &mut cx),
     };
+    let remembered = disk.as_ref().map(|(_, restored)| {
+        restored.seeds(&handle.name).map(|(name, addr)| (addr, name.to_owned())).collect()
+    });
+    let remembered = remembered.unwrap_or_default();
     let (disk, disk_failures) = disk.map_or_else(|| (None, None), |(disk, _)| disk.split());
     let driver = Driver {
-        narrator: Narrator::new(),
+        narrator: Narrator::new(&node, handle.addr, resolves_conflicts, remembered),
         node,
         pool,
         out,
@@ -209,8 +214,10 @@ impl Driver {
             let from = canonical(from);
             let bytes = buffer.get(..len).unwrap_or_default();
             self.narrator.counters.udp_received.increment(len as u64);
-            if let end @ Flow::End(_) = self.feed(Input::Datagram { from, bytes }) {
-                return end;
+            let flow = self.feed(Input::Datagram { from, bytes });
+            self.narrator.packet_done(from, self.node.stats());
+            if flow != Flow::On {
+                return flow;
             }
         }
         Flow::On
@@ -352,3 +359,6 @@ impl Family {
 fn canonical(from: SocketAddr) -> SocketAddr {
     SocketAddr::new(from.ip().to_canonical(), from.port())
 }
+
+#[cfg(test)]
+mod tests;
