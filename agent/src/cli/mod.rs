@@ -26,8 +26,8 @@ mod version;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-pub use call::{Call, Program};
 use call::print_error;
+pub use call::{Call, Program};
 use table::Entry;
 
 /// The status for a command that does not exist.
