@@ -92,7 +92,8 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Writes to standard output. A reader that is gone is no error: there is nobody to tell.
+/// Writes to standard output. A reader that is gone is no error: there is nobody to tell. What streams must end then, and
+/// writes by itself.
 pub(super) fn print(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

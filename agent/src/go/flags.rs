@@ -81,12 +81,9 @@ fn boolean(text: &str) -> Option<bool> {
 ///
 /// Go's text for the first word that does not fit, such as `flag provided but not defined: -bogus`.
 pub fn parse(command: Command, words: &[String]) -> Result<ArgMatches, FlagError> {
-    let command = if command.get_arguments().any(|arg| arg.get_id() == WORDS) {
-        command
-    } else {
-        command.arg(trailing_words())
-    };
+    let positional = Arg::new(WORDS).num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
     let mut command = command
+        .arg(positional)
         .no_binary_name(true)
         .disable_help_flag(true)
         .disable_version_flag(true)
@@ -103,10 +100,6 @@ pub fn parse(command: Command, words: &[String]) -> Result<ArgMatches, FlagError
 /// The positional words that [`parse`] found.
 pub fn words(matches: &ArgMatches) -> impl ExactSizeIterator<Item = &str> {
     matches.get_many::<String>(WORDS).unwrap_or_default().map(String::as_str)
-}
-
-fn trailing_words() -> Arg {
-    Arg::new(WORDS).num_args(0..).trailing_var_arg(true).allow_hyphen_values(true)
 }
 
 /// The words in the one form that clap understands without doubt, `--name=value … -- word …`, up to the first word that
