@@ -381,7 +381,7 @@ fn records_that_syslog_does_not_take_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     let _daemon = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
-    let (log, dispatch) = Log::to(Level::INFO, Format::Serf, Box::new(std::io::sink()));
+    let (log, dispatch) = Log::to(Level::INFO, Format::Serf, Box::new(io::sink()));
     log.attach_syslog(Syslog::connect_to(vec![path], "USER").unwrap());
     let world = World::new(None);
     world.run(|| {
@@ -396,7 +396,7 @@ fn records_that_syslog_does_not_take_are_counted() {
 
 #[test]
 fn held_lines_that_are_lost_are_counted() {
-    let (_log, dispatch) = Log::to(Level::INFO, Format::Serf, Box::new(std::io::sink()));
+    let (_log, dispatch) = Log::to(Level::INFO, Format::Serf, Box::new(io::sink()));
     let world = World::new(None);
     world.run(|| {
         tracing::dispatcher::with_default(&dispatch, || {
