@@ -44,27 +44,41 @@ impl<'a> Hears<'a> {
     }
 }
 
+/// A handler, and what it hears in the form in which filters are shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Entry {
+    handler: Handler,
+    key: String,
+}
+
+impl Entry {
+    fn new(handler: Handler) -> Self {
+        let key = handler.filter.key();
+        Self { handler, key }
+    }
+
+    /// Whether the two may not overlap.
+    fn related(&self, other: &Self, order: Order) -> bool {
+        let hear_same = || Hears::of(&self.key).overlaps(Hears::of(&other.key));
+        self.handler.script == other.handler.script || (order == Order::Related && hear_same())
+    }
+}
+
 /// Parts handlers into lanes; in each, and by the first of each, they keep their order.
-fn part(handlers: Vec<Handler>, order: Order) -> Vec<Vec<Handler>> {
-    let keys: Vec<String> = handlers.iter().map(|handler| handler.filter.key()).collect();
-    let related = |one: usize, two: usize| {
-        let same_script = handlers[one].script == handlers[two].script;
-        let hear_same = Hears::of(&keys[one]).overlaps(Hears::of(&keys[two]));
-        same_script || (order == Order::Related && hear_same)
-    };
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    for index in 0..handlers.len() {
+fn part(handlers: Vec<Handler>, order: Order) -> Vec<Vec<Entry>> {
+    let mut groups: Vec<Vec<(usize, Entry)>> = Vec::new();
+    for entry in handlers.into_iter().map(Entry::new).enumerate() {
         let (joined, apart): (Vec<_>, Vec<_>) = groups
             .into_iter()
-            .partition(|group| group.iter().any(|&member| related(member, index)));
-        let mut group: Vec<usize> = joined.into_iter().flatten().chain([index]).collect();
-        group.sort_unstable();
+            .partition(|group| group.iter().any(|(_, member)| member.related(&entry.1, order)));
+        let mut group: Vec<_> = joined.into_iter().flatten().chain([entry]).collect();
+        group.sort_unstable_by_key(|&(place, _)| place);
         groups = apart;
         groups.push(group);
     }
-    groups.sort_unstable();
-    let pick = |group: Vec<usize>| group.into_iter().map(|index| handlers[index].clone()).collect();
-    groups.into_iter().map(pick).collect()
+    groups.sort_unstable_by_key(|group| group.first().map(|&(place, _)| place));
+    let strip = |group: Vec<_>| group.into_iter().map(|(_, entry)| entry).collect();
+    groups.into_iter().map(strip).collect()
 }
 
 /// One event for those handlers of a lane that hear it.
@@ -81,7 +95,7 @@ pub(crate) struct Job {
 /// Handlers that run one after another, and what waits for them.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    handlers: Vec<Handler>,
+    entries: Vec<Entry>,
     /// Held by `Queue::busy` while somebody works.
     turn: Arc<Turn<()>>,
     queue: Mutex<Queue>,
@@ -100,8 +114,8 @@ struct Queue {
 }
 
 impl Lane {
-    fn new(handlers: Vec<Handler>) -> Self {
-        Self { handlers, turn: Arc::default(), queue: Mutex::default() }
+    fn new(entries: Vec<Entry>) -> Self {
+        Self { entries, turn: Arc::default(), queue: Mutex::default() }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -140,7 +154,8 @@ impl Lane {
 
     /// The handlers that `job` is for, in order.
     pub(crate) fn handlers_of<'a>(&'a self, job: &'a Job) -> impl Iterator<Item = &'a Handler> {
-        job.handlers.iter().filter_map(|&place| self.handlers.get(place))
+        let entries = job.handlers.iter().filter_map(|&place| self.entries.get(place));
+        entries.map(|entry| &entry.handler)
     }
 
     /// Lets `job` wait, or drops it when `limit` wait already.
@@ -162,6 +177,13 @@ impl Lane {
                 "Dropping event '{label}' to script '{script}': {limit} events wait ({dropped} dropped)"
             );
         }
+    }
+
+    /// Whether the two may not overlap.
+    fn related(&self, other: &Self, order: Order) -> bool {
+        let related_to_other =
+            |entry: &Entry| other.entries.iter().any(|theirs| entry.related(theirs, order));
+        self.entries.iter().any(related_to_other)
     }
 
     /// Turns that somebody holds now: the own one, and those this lane itself has to wait for.
@@ -191,11 +213,10 @@ impl Lanes {
     pub(crate) fn push(&mut self, event: &Arc<AgentEvent>) -> Vec<Arc<Lane>> {
         self.events += 1;
         for lane in &self.lanes {
-            let hears = |(place, handler): (usize, &Handler)| {
-                handler.filter.matches(event).then_some(place)
+            let hears = |(place, entry): (usize, &Entry)| {
+                entry.handler.filter.matches(event).then_some(place)
             };
-            let handlers: SmallVec<_> =
-                lane.handlers.iter().enumerate().filter_map(hears).collect();
+            let handlers: SmallVec<_> = lane.entries.iter().enumerate().filter_map(hears).collect();
             if !handlers.is_empty() {
                 let job = Job { event: Arc::clone(event), number: self.events, handlers };
                 lane.push(job, self.limit);
@@ -209,20 +230,20 @@ impl Lanes {
     pub(crate) fn replace(&mut self, handlers: Vec<Handler>) -> Vec<Arc<Lane>> {
         let mut old = core::mem::take(&mut self.lanes);
         let mut new = Vec::new();
-        for handlers in part(handlers, self.order) {
-            if let Some(same) = old.iter().position(|lane| lane.handlers == handlers) {
+        for entries in part(handlers, self.order) {
+            if let Some(same) = old.iter().position(|lane| lane.entries == entries) {
                 self.lanes.push(old.swap_remove(same));
             } else {
-                new.push(Arc::new(Lane::new(handlers)));
+                new.push(Arc::new(Lane::new(entries)));
             }
         }
-        let earlier: Vec<_> = old.iter().flat_map(|lane| lane.turns_held()).collect();
         let mut jobs: Vec<Vec<Job>> = new.iter().map(|_| Vec::new()).collect();
         for lane in &old {
             hand_over(lane, &new, &mut jobs);
         }
         for (lane, mut jobs) in new.iter().zip(jobs) {
-            lane.queue().earlier.clone_from(&earlier);
+            let earlier = old.iter().filter(|old| lane.related(old, self.order));
+            lane.queue().earlier = earlier.flat_map(|old| old.turns_held()).collect();
             jobs.sort_by_key(|job| job.number);
             for job in jobs {
                 lane.push(job, self.limit);
@@ -243,22 +264,66 @@ fn hand_over(old: &Lane, new: &[Arc<Lane>], jobs: &mut [Vec<Job>]) {
     if waiting.is_empty() {
         return;
     }
-    let place_in = |lane: &Lane, wanted: &Handler| lane.handlers.iter().position(|h| h == wanted);
-    let find = |wanted: &Handler| {
+    let place_in = |lane: &Lane, wanted: &Entry| lane.entries.iter().position(|e| e == wanted);
+    let find = |wanted: &Entry| {
         new.iter().enumerate().find_map(|(index, lane)| Some((index, place_in(lane, wanted)?)))
     };
-    let now: Vec<Option<(usize, usize)>> = old.handlers.iter().map(find).collect();
+    let now: Vec<Option<(usize, usize)>> = old.entries.iter().map(find).collect();
     for job in waiting {
         for (index, jobs) in jobs.iter_mut().enumerate() {
             let here = |&place: &usize| {
                 now[place].filter(|&(lane, _)| lane == index).map(|(_, place)| place)
             };
-            let mut handlers: SmallVec<[usize; 2]> =
-                job.handlers.iter().filter_map(here).collect();
+            let mut handlers: SmallVec<[usize; 2]> = job.handlers.iter().filter_map(here).collect();
             handlers.sort_unstable();
             if !handlers.is_empty() {
                 jobs.push(Job { event: Arc::clone(&job.event), number: job.number, handlers });
             }
         }
+    }
+}
+
+#[cfg(test)]
+impl Lanes {
+    /// Each is free while nobody works for its lane.
+    pub(crate) fn turns(&self) -> Vec<Arc<Turn<()>>> {
+        self.lanes.iter().map(|lane| Arc::clone(&lane.turn)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lanes_of(specs: &[&str], order: Order) -> Vec<Vec<String>> {
+        let handlers = specs.iter().flat_map(|spec| Handler::parse(spec).unwrap()).collect();
+        let text = |entry: Entry| format!("{}{}", entry.key, entry.handler.script);
+        let lane = |lane: Vec<Entry>| lane.into_iter().map(text).collect();
+        part(handlers, order).into_iter().map(lane).collect()
+    }
+
+    #[test]
+    fn handlers_that_share_an_event_or_a_script_share_a_lane() {
+        let specs = [
+            "member-join=add",
+            "query:load=uptime",
+            "member-leave,member-failed=remove",
+            "user:deploy=deploy",
+            "query:disk=df",
+            "user:restart=restart",
+        ];
+        let expected: [&[&str]; 4] = [
+            &["member-join:add", "member-leave:remove", "member-failed:remove"],
+            &["query:loaduptime"],
+            &["user:deploydeploy", "user:restartrestart"],
+            &["query:diskdf"],
+        ];
+        assert_eq!(lanes_of(&specs, Order::Related), expected);
+        assert_eq!(lanes_of(&specs, Order::Script).len(), 6);
+
+        let mixed = ["query:load=a", "query:disk=b", "user=a", "query=c"];
+        assert_eq!(lanes_of(&mixed, Order::Related).len(), 1, "queries of any name join both");
+        assert_eq!(lanes_of(&mixed[..3], Order::Related).len(), 2);
+        assert_eq!(lanes_of(&["user:x=a", "query:y=b", "c"], Order::Related).len(), 1);
     }
 }
