@@ -1,3 +1,5 @@
+//! Replay of what scripts of the real agent got: environment and standard input.
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;

@@ -1,3 +1,5 @@
+//! Real scripts run for a fake agent; what they do, log and answer is compared with the recorded agent.
+
 use core::fmt::{Debug, Write as _};
 use std::fs;
 use std::path::Path;
