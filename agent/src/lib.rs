@@ -8,13 +8,16 @@ pub mod cli;
 pub mod config;
 pub mod driver;
 pub mod event;
+pub mod file;
 pub mod filter;
 pub mod go;
 pub mod handlers;
+pub mod keyring_file;
 pub mod log;
 pub mod mdns;
 pub mod metrics;
 pub mod rpc;
+pub mod tags_file;
 pub mod task;
 
 use std::process::ExitCode;
