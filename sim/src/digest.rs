@@ -229,7 +229,7 @@ fn write_reply(fields: &mut Fields, reply: &Reply) {
 
 fn write_error(fields: &mut Fields, error: &OpError) {
     match error {
-        OpError::JoinFailed { tried } => fields.words([32, (*tried).into()]),
+        OpError::JoinFailed { failures } => fields.words([32, failures.len() as u64]),
         OpError::NoSeeds => fields.word(33),
         OpError::NotAlive => fields.word(34),
         OpError::LeaveInProgress => fields.word(35),

@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 use std::collections::VecDeque;
 
 use super::{Node, Turn};
-use crate::command::{Command, OpError, Reply};
+use crate::command::{Command, JoinFailure, OpError, Reply};
 use crate::io::OpId;
 use crate::serf::Life;
 
@@ -20,7 +20,9 @@ pub(super) struct Joins {
 pub(super) struct Join {
     pub(super) op: OpId,
     pub(super) seeds: VecDeque<SocketAddr>,
-    pub(super) tried: u32,
+    /// The seed under way.
+    pub(super) seed: Option<SocketAddr>,
+    pub(super) failures: Vec<(SocketAddr, JoinFailure)>,
     pub(super) contacted: u32,
     pub(super) replay_events: bool,
 }
@@ -69,16 +71,21 @@ impl Node {
             return;
         }
         let seeds = VecDeque::from(seeds);
-        self.joins.asked.push_back(Join { op, seeds, tried: 0, contacted: 0, replay_events });
+        let (seed, failures, contacted) = (None, Vec::new(), 0);
+        let join = Join { op, seeds, seed, failures, contacted, replay_events };
+        self.joins.asked.push_back(join);
         if self.joins.asked.len() == 1 {
             self.try_next_seed(turn);
         }
     }
 
     /// One seed of the join under way answered, or did not.
-    pub(super) fn on_seed_done(&mut self, answered: bool, turn: &mut Turn<'_>) {
+    pub(super) fn on_seed_done(&mut self, failure: Option<JoinFailure>, turn: &mut Turn<'_>) {
         if let Some(join) = self.joins.asked.front_mut() {
-            join.contacted += u32::from(answered);
+            match (failure, join.seed.take()) {
+                (Some(failure), Some(seed)) => join.failures.push((seed, failure)),
+                _ => join.contacted += 1,
+            }
             self.try_next_seed(turn);
         }
     }
@@ -91,13 +98,14 @@ impl Node {
                 continue;
             }
             if let Some(seed) = join.seeds.pop_front() {
-                join.tried += 1;
+                join.seed = Some(seed);
                 self.dial_join(seed, turn);
                 return;
             }
-            let (op, tried, contacted) = (join.op, join.tried, join.contacted);
+            let (op, contacted) = (join.op, join.contacted);
             if contacted == 0 {
-                turn.out.done(op, Err(OpError::JoinFailed { tried }));
+                let failures = core::mem::take(&mut join.failures);
+                turn.out.done(op, Err(OpError::JoinFailed { failures }));
             } else {
                 let (serf, swim, mut cx) = self.serf(turn);
                 serf.announce_join(swim, &mut cx);
