@@ -199,18 +199,18 @@ mod tests {
     }
 
     fn name(words: &[&str]) -> Option<String> {
-        read(words).unwrap().get_one::<String>("name").cloned()
+        read(words).expect("fits").get_one::<String>("name").cloned()
     }
 
     fn positional(given: &[&str]) -> Vec<String> {
-        words(&read(given).unwrap()).map(str::to_owned).collect()
+        words(&read(given).expect("fits")).map(str::to_owned).collect()
     }
 
     #[test]
     fn defaults_hold_without_words() {
-        let matches = read(&[]).unwrap();
+        let matches = read(&[]).expect("fits");
         assert_eq!(matches.get_one::<String>("name"), None);
-        assert_eq!(matches.get_one::<String>("rpc-addr").unwrap(), "127.0.0.1:7373");
+        assert_eq!(matches.get_one::<String>("rpc-addr").expect("present"), "127.0.0.1:7373");
         assert!(matches.get_many::<String>("tag").is_none());
         assert_eq!(matches.get_one::<bool>("detailed"), Some(&false));
         assert_eq!(matches.get_one::<bool>("coalesce"), Some(&true));
@@ -238,17 +238,18 @@ mod tests {
     #[test]
     fn the_last_scalar_wins_and_lists_collect() {
         assert_eq!(name(&["-name=a", "-name=b"]).as_deref(), Some("b"));
-        let matches = read(&["-tag=a,b", "-tag", "c", "--tag="]).unwrap();
-        let tags: Vec<&String> = matches.get_many("tag").unwrap().collect();
+        let matches = read(&["-tag=a,b", "-tag", "c", "--tag="]).expect("fits");
+        let tags: Vec<&String> = matches.get_many("tag").expect("present").collect();
         assert_eq!(tags, ["a,b", "c", ""]);
-        let matches = read(&["-detailed=false", "-detailed", "-coalesce", "-coalesce=F"]).unwrap();
+        let matches =
+            read(&["-detailed=false", "-detailed", "-coalesce", "-coalesce=F"]).expect("fits");
         assert_eq!(matches.get_one::<bool>("detailed"), Some(&true));
         assert_eq!(matches.get_one::<bool>("coalesce"), Some(&false));
     }
 
     #[test]
     fn a_boolean_takes_no_word() {
-        let matches = read(&["-detailed", "false"]).unwrap();
+        let matches = read(&["-detailed", "false"]).expect("fits");
         assert_eq!(matches.get_one::<bool>("detailed"), Some(&true));
         assert_eq!(words(&matches).collect::<Vec<_>>(), ["false"]);
     }
@@ -266,10 +267,10 @@ mod tests {
 
     #[test]
     fn numbers_are_read_as_go_reads_them() {
-        let matches = read(&["-relay-factor=0x1_f", "-timeout", "1m30s"]).unwrap();
+        let matches = read(&["-relay-factor=0x1_f", "-timeout", "1m30s"]).expect("fits");
         assert_eq!(matches.get_one::<i64>("relay-factor"), Some(&31));
         assert_eq!(matches.get_one::<i64>("timeout"), Some(&90_000_000_000));
-        let matches = read(&["-relay-factor", "-1", "-timeout=-1s"]).unwrap();
+        let matches = read(&["-relay-factor", "-1", "-timeout=-1s"]).expect("fits");
         assert_eq!(matches.get_one::<i64>("relay-factor"), Some(&-1));
         assert_eq!(matches.get_one::<i64>("timeout"), Some(&-1_000_000_000));
     }
@@ -302,17 +303,17 @@ mod tests {
             (&["-h=1"], ""),
             (&["--help=x"], ""),
         ] {
-            assert_eq!(read(words).unwrap_err(), error, "{words:?}");
+            assert_eq!(read(words).expect_err("misfit"), error, "{words:?}");
         }
     }
 
     #[test]
     fn the_first_misfit_is_told() {
         let bad_value = r#"invalid value "x" for flag -timeout: parse error"#;
-        assert_eq!(read(&["-timeout=x", "-bogus"]).unwrap_err(), bad_value);
-        assert_eq!(read(&["-timeout=x", "-timeout=1s"]).unwrap_err(), bad_value);
+        assert_eq!(read(&["-timeout=x", "-bogus"]).expect_err("misfit"), bad_value);
+        assert_eq!(read(&["-timeout=x", "-timeout=1s"]).expect_err("misfit"), bad_value);
         assert_eq!(
-            read(&["-bogus", "-timeout=x"]).unwrap_err(),
+            read(&["-bogus", "-timeout=x"]).expect_err("misfit"),
             "flag provided but not defined: -bogus"
         );
     }
@@ -326,7 +327,7 @@ mod tests {
         #[test]
         fn words_behind_two_dashes_are_kept(given in prop::collection::vec(".{0,8}", 0..5)) {
             let all: Vec<String> = std::iter::once("--".to_owned()).chain(given.iter().cloned()).collect();
-            let matches = parse(command(), &all).unwrap();
+            let matches = parse(command(), &all).expect("present");
             prop_assert_eq!(words(&matches).collect::<Vec<_>>(), given);
         }
     }
