@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use uwasa_core::keyring::{Key, Keyring};
 
@@ -77,12 +75,12 @@ fn texts(bytes: &[u8]) -> Result<Vec<String>, String> {
 ///
 /// # Errors
 ///
-/// Serf's text.
+/// Serf's text, without the words before it that tell of the file.
 pub fn write(path: &Path, keyring: &Keyring) -> Result<(), String> {
     let keys: Vec<String> =
-        keyring.keys().iter().map(|key| STANDARD.encode(key.as_bytes())).collect();
+        keyring.keys().iter().map(|key| go::base64::encode(key.as_bytes())).collect();
     write_atomically(path, go::json::pretty(&keys).as_bytes())
-        .map_err(|error| format!("Failed to write keyring file: {}", os_text(&error)))
+        .map_err(|error| format!("open {}: {}", path.display(), os_text(&error)))
 }
 
 #[cfg(test)]

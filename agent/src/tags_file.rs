@@ -66,7 +66,7 @@ pub(crate) fn mismatch(value: &Value, wanted: &str) -> String {
 pub fn write(path: &Path, tags: &Tags) -> Result<(), String> {
     let pairs: BTreeMap<&str, &str> = tags.iter().collect();
     write_atomically(path, go::json::pretty(&pairs).as_bytes())
-        .map_err(|error| format!("Failed to write tags file: {}", os_text(&error)))
+        .map_err(|error| format!("Failed to write tags file: open {}: {}", path.display(), os_text(&error)))
 }
 
 #[cfg(test)]
