@@ -13,6 +13,7 @@ pub mod filter;
 pub mod go;
 pub mod handlers;
 pub mod keyring_file;
+pub mod life;
 pub mod log;
 pub mod mdns;
 pub mod metrics;
