@@ -83,9 +83,9 @@ fn part(handlers: Vec<Handler>, order: Order) -> Vec<Vec<Entry>> {
 
 /// One event for those handlers of a lane that hear it.
 #[derive(Debug)]
-pub(crate) struct Job {
+pub(super) struct Job {
     /// The event.
-    pub(crate) event: Arc<AgentEvent>,
+    pub(super) event: Arc<AgentEvent>,
     /// Counts events of the runner.
     number: u64,
     /// Places in the lane's list, ascending.
@@ -94,7 +94,7 @@ pub(crate) struct Job {
 
 /// Handlers that run one after another, and what waits for them.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(super) struct Lane {
     entries: Vec<Entry>,
     /// Held by `Queue::busy` while somebody works.
     turn: Arc<Turn<()>>,
@@ -133,7 +133,7 @@ impl Lane {
     }
 
     /// The next job for whoever works; with `None` the work is over.
-    pub(crate) fn next(&self) -> Option<Job> {
+    pub(super) fn next(&self) -> Option<Job> {
         let mut queue = self.queue();
         let job = queue.waiting.pop_front();
         if job.is_none() {
@@ -144,7 +144,7 @@ impl Lane {
     }
 
     /// Waits for lanes from before a reload that were at work then.
-    pub(crate) async fn wait_for_earlier(&self) {
+    pub(super) async fn wait_for_earlier(&self) {
         let earlier = self.queue().earlier.clone();
         for turn in earlier {
             drop(turn.lock().await);
@@ -153,7 +153,7 @@ impl Lane {
     }
 
     /// The handlers that `job` is for, in order.
-    pub(crate) fn handlers_of<'a>(&'a self, job: &'a Job) -> impl Iterator<Item = &'a Handler> {
+    pub(super) fn handlers_of<'a>(&'a self, job: &'a Job) -> impl Iterator<Item = &'a Handler> {
         let entries = job.handlers.iter().filter_map(|&place| self.entries.get(place));
         entries.map(|entry| &entry.handler)
     }
@@ -197,7 +197,7 @@ impl Lane {
 
 /// All lanes of one runner.
 #[derive(Debug)]
-pub(crate) struct Lanes {
+pub(super) struct Lanes {
     lanes: Vec<Arc<Lane>>,
     limit: usize,
     order: Order,
@@ -205,12 +205,12 @@ pub(crate) struct Lanes {
 }
 
 impl Lanes {
-    pub(crate) fn new(queue: usize, order: Order) -> Self {
+    pub(super) fn new(queue: usize, order: Order) -> Self {
         Self { lanes: Vec::new(), limit: queue.max(1), order, events: 0 }
     }
 
     /// Gives `event` to all lanes that hear it. Returns those whose work must be started.
-    pub(crate) fn push(&mut self, event: &Arc<AgentEvent>) -> Vec<Arc<Lane>> {
+    pub(super) fn push(&mut self, event: &Arc<AgentEvent>) -> Vec<Arc<Lane>> {
         self.events += 1;
         for lane in &self.lanes {
             let hears = |(place, entry): (usize, &Entry)| {
@@ -227,7 +227,7 @@ impl Lanes {
 
     /// Exchanges the handlers. Lanes that stay as they are go on; what waits in others is handed to the lanes where
     /// their handlers are now, in the order of the events. Returns lanes whose work must be started.
-    pub(crate) fn replace(&mut self, handlers: Vec<Handler>) -> Vec<Arc<Lane>> {
+    pub(super) fn replace(&mut self, handlers: Vec<Handler>) -> Vec<Arc<Lane>> {
         let mut old = core::mem::take(&mut self.lanes);
         let mut new = Vec::new();
         for entries in part(handlers, self.order) {
@@ -244,7 +244,7 @@ impl Lanes {
         for (lane, mut jobs) in new.iter().zip(jobs) {
             let earlier = old.iter().filter(|old| lane.related(old, self.order));
             lane.queue().earlier = earlier.flat_map(|old| old.turns_held()).collect();
-            jobs.sort_by_key(|job| job.number);
+            jobs.sort_by_key(|job| (job.number, job.handlers.first().copied()));
             for job in jobs {
                 lane.push(job, self.limit);
             }
@@ -286,7 +286,7 @@ fn hand_over(old: &Lane, new: &[Arc<Lane>], jobs: &mut [Vec<Job>]) {
 #[cfg(test)]
 impl Lanes {
     /// Each is free while nobody works for its lane.
-    pub(crate) fn turns(&self) -> Vec<Arc<Turn<()>>> {
+    pub(super) fn turns(&self) -> Vec<Arc<Turn<()>>> {
         self.lanes.iter().map(|lane| Arc::clone(&lane.turn)).collect()
     }
 }

@@ -136,7 +136,7 @@ impl Runner {
             while let Some(event) = events.next().await {
                 worker.dispatch(event);
             }
-            worker.replace(Vec::new());
+            worker.close();
         });
         Self { dispatcher }
     }
@@ -184,6 +184,12 @@ impl<H: Host> Dispatcher<H> {
         self.start(ready);
     }
 
+    /// Starts no script any more.
+    fn close(self: &Arc<Self>) {
+        self.processes.close();
+        self.replace(Vec::new());
+    }
+
     /// Each lane of `ready` has work and nobody who does it.
     fn start(self: &Arc<Self>, ready: Vec<Arc<Lane>>) {
         for lane in ready {
@@ -197,7 +203,9 @@ impl<H: Host> Dispatcher<H> {
         lane.wait_for_earlier().await;
         while let Some(job) = lane.next() {
             for handler in lane.handlers_of(&job) {
-                let _running = self.processes.acquire().await;
+                let Ok(_running) = self.processes.acquire().await else {
+                    return;
+                };
                 invoke::invoke(&self.host, handler, &job.event, self.timeout).await;
             }
         }

@@ -464,3 +464,37 @@ async fn scripts_beyond_the_cap_wait() {
     world.made(&format!("run-{}", more - 1)).await;
     assert_eq!(world.dispatcher.processes.available_permits(), PROCESSES);
 }
+
+#[tokio::test]
+async fn nothing_starts_once_the_agent_is_gone() {
+    let slow = format!("user:a={GATE}");
+    let world = World::new(&[&slow, "user=touch DIR/late"], Settings::default());
+    world.user("a", "");
+    world.made("running").await;
+    world.user("b", "");
+    let turns = world.dispatcher.lanes.lock().unwrap().turns();
+    world.dispatcher.close();
+    world.make("go");
+    for turn in turns {
+        drop(timeout(LONG, turn.lock()).await.expect("a lane stands still"));
+    }
+    assert!(!world.dir.path().join("late").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reloads_in_a_stream_of_events_lose_and_reorder_nothing() {
+    let stays = "user=echo $SERF_USER_EVENT >> DIR/log";
+    let sets: [&[&str]; 3] = [&[stays], &[stays, "user:none=true"], &["query:q=true", stays, "x"]];
+    let world = World::new(sets[0], Settings::default());
+    let names: Vec<_> = (0..120).map(|n| n.to_string()).collect();
+    for (number, name) in names.iter().enumerate() {
+        world.user(name, "");
+        if number % 5 == 0 {
+            world.replace(sets[number % sets.len()]);
+            sleep(Duration::from_millis(3)).await;
+        }
+    }
+    world.replace(sets[0]);
+    world.idle().await;
+    assert_eq!(world.file("log").lines().collect::<Vec<_>>(), names);
+}
