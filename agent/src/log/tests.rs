@@ -279,3 +279,80 @@ fn syslog_gets_what_is_written_even_while_lines_are_held() {
     }
     assert!(daemon.recv(&mut buffer).is_err());
 }
+
+/// Logs what a transcript says; the macros want their targets at compile time.
+fn emit(level: &str, target: &str, text: &str) {
+    macro_rules! levels {
+        ($($name:literal => $log:ident),*) => {
+            match (level, target) {
+                $(
+                    ($name, "agent") => $log!(target: "agent", "{text}"),
+                    ($name, "serf") => $log!(target: "serf", "{text}"),
+                    ($name, "memberlist") => $log!(target: "memberlist", "{text}"),
+                )*
+                other => panic!("{other:?}"),
+            }
+        };
+    }
+    levels!("ERR" => error, "WARN" => warn, "INFO" => info);
+}
+
+#[test]
+fn records_of_the_transcript_come_out_as_they_are() {
+    let transcript = include_str!("../../tests/data/agent-banner.txt");
+    let mut records: Vec<String> = Vec::new();
+    let mut within = false;
+    for line in transcript.lines() {
+        if line.starts_with("    {TS} [") {
+            within = true;
+            records.push(line.to_owned());
+        } else if line.starts_with("---") || line.starts_with("==> ") {
+            within = false;
+        } else if let (true, Some(record)) = (within, records.last_mut()) {
+            record.push('\n');
+            record.push_str(line);
+        }
+    }
+    assert!(records.len() > 50 && records.iter().any(|record| record.contains("\n\t* ")));
+
+    let (_log, dispatch, writes) = open(Level::INFO, Format::Serf);
+    for record in &records {
+        let rest = record.strip_prefix("    {TS} [").unwrap();
+        let (level, rest) = rest.split_once("] ").unwrap();
+        let (target, text) = rest.split_once(": ").unwrap();
+        dispatcher::with_default(&dispatch, || emit(level, target, &format!("{text}\n")));
+        let written: Vec<String> = writes.take().iter().map(|line| masked(line)).collect();
+        assert_eq!(written, [format!("{record}\n")]);
+    }
+}
+
+#[test]
+fn datagrams_of_the_transcript_come_out_as_they_are() {
+    let transcript = include_str!("../../tests/data/agent-syslog.txt");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let daemon = UnixDatagram::bind(&path).unwrap();
+    let mut buffer = [0; 256];
+    let mut seen = 0;
+    for expected in transcript.lines().filter(|line| line.starts_with('<')) {
+        let (priority, rest) = expected[1..].split_once('>').unwrap();
+        let (level, facility) = match priority {
+            "133" => ("INFO", "LOCAL0"),
+            "29" => ("INFO", "DAEMON"),
+            other => panic!("{other}"),
+        };
+        let (target, text) = rest.split_once("]: ").unwrap().1.split_once(": ").unwrap();
+        let (log, dispatch) = Log::to(Level::INFO, Format::Serf, Box::new(io::sink()));
+        log.attach_syslog(Syslog::connect_to(vec![path.clone()], facility).unwrap());
+        dispatcher::with_default(&dispatch, || emit(level, target, text));
+        let length = daemon.recv(&mut buffer).unwrap();
+        let got = std::str::from_utf8(&buffer[..length]).unwrap();
+        let (head, rest) = got.split_once(" serf[").unwrap();
+        let (head, stamp) = head.split_once('>').unwrap();
+        assert_eq!(stamp.len(), "Nov 22 08:08:39".len());
+        let rest = rest.replacen(&std::process::id().to_string(), "{PID}", 1);
+        assert_eq!(format!("{head}>{{STAMP}} serf[{rest}"), format!("{expected}\n"));
+        seen += 1;
+    }
+    assert_eq!(seen, 16);
+}

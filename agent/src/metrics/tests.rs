@@ -258,11 +258,16 @@ serf_agent_serf_events_deploy_me_total 3
     assert!(text.ends_with("uwasa_uptime_seconds 1.500\n"), "{text}");
 }
 
+/// Ends a test that would wait for ever.
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), what).await.unwrap()
+}
+
 async fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    soon(stream.read_to_string(&mut answer)).await.unwrap();
     answer
 }
 
@@ -300,7 +305,7 @@ async fn too_long_requests_and_too_many_connections_are_closed() {
     let mut long = TcpStream::connect(address).await.unwrap();
     let _ = long.write_all("x".repeat(20_000).as_bytes()).await;
     let mut answer = Vec::new();
-    let _ = long.read_to_end(&mut answer).await;
+    let _ = soon(long.read_to_end(&mut answer)).await;
     assert_eq!(answer, b"");
 
     let mut idle = Vec::new();
@@ -308,7 +313,7 @@ async fn too_long_requests_and_too_many_connections_are_closed() {
         idle.push(TcpStream::connect(address).await.unwrap());
     }
     let mut refused = TcpStream::connect(address).await.unwrap();
-    let _ = refused.read_to_end(&mut answer).await;
+    let _ = soon(refused.read_to_end(&mut answer)).await;
     assert_eq!(answer, b"");
     let text = prometheus::text(&telemetry.store);
     assert!(text.contains("serf_agent_telemetry_prometheus_refused_total 1\n"), "{text}");
@@ -330,13 +335,13 @@ async fn statsd_gets_packets_of_whole_lines() {
     let mut got = String::new();
     let mut buffer = [0; 4096];
     while got.len() < expected.len() {
-        let length = server.recv(&mut buffer).await.unwrap();
+        let length = soon(server.recv(&mut buffer)).await.unwrap();
         assert!(length <= 1400 && buffer[..length].ends_with(b"\n"));
         got += std::str::from_utf8(&buffer[..length]).unwrap();
     }
     assert_eq!(got, expected);
     // Then the figures of the process, once a second.
-    let length = server.recv(&mut buffer).await.unwrap();
+    let length = soon(server.recv(&mut buffer)).await.unwrap();
     let host = process::host().unwrap();
     let start = format!("serf-agent.{host}.runtime.num_goroutines:");
     assert!(std::str::from_utf8(&buffer[..length]).unwrap().starts_with(&start));
@@ -350,10 +355,10 @@ async fn statsite_is_connected_again() {
     let (telemetry, recorder) = build(&sinks).unwrap();
     for round in 0..2 {
         with_local_recorder(&recorder, || histogram!("serf.msgs.sent").record(round));
-        let (mut stream, _) = server.accept().await.unwrap();
+        let (mut stream, _) = soon(server.accept()).await.unwrap();
         let expected = format!("serf-agent.serf.msgs.sent:{round}.000000|ms\n");
         let mut got = vec![0; expected.len()];
-        stream.read_exact(&mut got).await.unwrap();
+        soon(stream.read_exact(&mut got)).await.unwrap();
         assert_eq!(String::from_utf8(got).unwrap(), expected);
     }
     let text = prometheus::text(&telemetry.store);
@@ -381,7 +386,7 @@ fn records_that_syslog_does_not_take_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     let _daemon = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
-    let (log, dispatch) = Log::to(Level::INFO, Format::Serf, Box::new(std::io::sink()));
+    let (log, dispatch) = Log::to(Level::INFO, Format::Serf, Box::new(io::sink()));
     log.attach_syslog(Syslog::connect_to(vec![path], "USER").unwrap());
     let world = World::new(None);
     world.run(|| {
@@ -396,7 +401,7 @@ fn records_that_syslog_does_not_take_are_counted() {
 
 #[test]
 fn held_lines_that_are_lost_are_counted() {
-    let (_log, dispatch) = Log::to(Level::INFO, Format::Serf, Box::new(std::io::sink()));
+    let (_log, dispatch) = Log::to(Level::INFO, Format::Serf, Box::new(io::sink()));
     let world = World::new(None);
     world.run(|| {
         tracing::dispatcher::with_default(&dispatch, || {
