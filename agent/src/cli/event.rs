@@ -10,8 +10,7 @@ use crate::go::flags;
 
 /// Runs the command.
 pub(super) fn run(call: &Call<'_>) -> ExitCode {
-    let command =
-        rpc::command("event").arg(flags::switch("coalesce").default_value("true"));
+    let command = rpc::command("event").arg(flags::switch("coalesce").default_value("true"));
     rpc::run(call, command, event)
 }
 

@@ -56,9 +56,9 @@ fn request(matches: &ArgMatches) -> Result<KeyRequest<'_>, Stop> {
     match (actions.next(), actions.next()) {
         (None, _) => Err(Stop::Help),
         (Some(action), None) => Ok(action),
-        (Some(_), Some(_)) => Err(Stop::Failed(
-            "Only one of -install, -use, -remove, or -list allowed".to_owned(),
-        )),
+        (Some(_), Some(_)) => {
+            Err(Stop::Failed("Only one of -install, -use, -remove, or -list allowed".to_owned()))
+        }
     }
 }
 
@@ -70,11 +70,9 @@ fn texts(request: KeyRequest<'_>) -> (&'static str, &'static str, &'static str) 
             "Keys gathered, listing cluster keys...",
             "Failed to gather member keys",
         ),
-        KeyRequest::Install(_) => (
-            "Installing key on all members",
-            "Successfully installed key!",
-            "Error installing key",
-        ),
+        KeyRequest::Install(_) => {
+            ("Installing key on all members", "Successfully installed key!", "Error installing key")
+        }
         KeyRequest::Use(_) => (
             "Changing primary key on all members",
             "Successfully changed primary key!",

@@ -9,7 +9,6 @@ pub mod syntax;
 
 use core::fmt;
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use tokio::io::AsyncWriteExt as _;

@@ -15,7 +15,11 @@ use crate::rpc::client::{Client, ClientError, Member};
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Shows the members until the user interrupts.
-pub(super) async fn watch(view: &View<'_>, endpoint: &(String, String), pause: Duration) -> Outcome {
+pub(super) async fn watch(
+    view: &View<'_>,
+    endpoint: &(String, String),
+    pause: Duration,
+) -> Outcome {
     let mut interrupts = rpc::interrupts()?;
     tokio::select! {
         outcome = show(view, endpoint, pause) => outcome,

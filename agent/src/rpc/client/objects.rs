@@ -44,12 +44,18 @@ impl Objects {
                     return Ok(object);
                 }
                 Err(error) if error.kind != DecodeErrorKind::End => return Err(error.into()),
-                Err(_) if self.buffer.len() >= OBJECT_BYTES_MAX => return Err(ClientError::TooLarge),
+                Err(_) if self.buffer.len() >= OBJECT_BYTES_MAX => {
+                    return Err(ClientError::TooLarge);
+                }
                 Err(_) => {}
             }
             self.buffer.reserve(READ_BYTES);
             if !matches!(input.read_buf(&mut self.buffer).await, Ok(1..)) {
-                return Err(if self.buffer.is_empty() { ClientError::End } else { ClientError::Cut });
+                return Err(if self.buffer.is_empty() {
+                    ClientError::End
+                } else {
+                    ClientError::Cut
+                });
             }
         }
     }

@@ -41,7 +41,8 @@ async fn an_announced_length_takes_no_memory() {
 
 #[tokio::test]
 async fn an_endless_object_is_given_up() {
-    let mut endless = tokio::io::AsyncReadExt::chain(&b"\xc6\xff\xff\xff\xff"[..], tokio::io::repeat(0));
+    let mut endless =
+        tokio::io::AsyncReadExt::chain(&b"\xc6\xff\xff\xff\xff"[..], tokio::io::repeat(0));
     let outcome = Objects::new().next(&mut endless).await;
     assert!(matches!(outcome, Err(ClientError::TooLarge)));
 }
