@@ -110,7 +110,11 @@ pub(crate) trait Host: Send + Sync + 'static {
 
 impl Host for Agent {
     async fn local(&self) -> Member {
-        Self::local(self).await
+        match Self::local(self).await {
+            Some(local) => local,
+            // The agent is gone, and with it whatever would be run.
+            None => std::future::pending().await,
+        }
     }
 
     async fn respond(&self, query: QueryId, payload: Bytes) -> Result<(), AgentError> {
