@@ -11,10 +11,12 @@ pub mod event;
 pub mod filter;
 pub mod go;
 pub mod handlers;
+pub mod keyring_file;
 pub mod log;
 pub mod mdns;
 pub mod metrics;
 pub mod rpc;
+pub mod tags_file;
 pub mod task;
 
 use std::process::ExitCode;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::ids::QueryId;
+use crate::ids::{QueryId, StreamFailure};
 use crate::tags::Tags;
 
 /// A request of the application.
@@ -188,14 +188,31 @@ impl fmt::Display for KeyReport {
     }
 }
 
+/// Why one seed of a join does not count.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum JoinFailure {
+    /// The stream could not be opened, or broke.
+    Stream(StreamFailure),
+    /// The seed ended the stream before its reply was complete.
+    Closed,
+    /// `tcp_timeout` passed.
+    TimedOut,
+    /// The reply cannot be read: another key, or no Serf at all.
+    Unreadable(&'static str),
+    /// The seed cannot read us, and says so.
+    Refused(Box<str>),
+    /// The seed's state does not decode, or it holds members that speak no common protocol version.
+    Incompatible,
+}
+
 /// A refused or failed request. State is unchanged unless a variant says otherwise.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum OpError {
     /// No seed answered, or none agreed to exchange state. State unchanged.
-    #[error("no seed answered the join (0 of {tried})")]
+    #[error("no seed answered the join (0 of {})", failures.len())]
     JoinFailed {
-        /// How many were tried.
-        tried: u32,
+        /// Every seed that was tried, in order, and what went wrong.
+        failures: Vec<(SocketAddr, JoinFailure)>,
     },
     /// The join named no seed. State unchanged.
     #[error("a join needs at least one seed address")]

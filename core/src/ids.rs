@@ -6,6 +6,17 @@ use core::net::IpAddr;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
 pub struct StreamId(pub u64);
 
+/// Why a stream ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum StreamFailure {
+    /// Nobody listens there.
+    Refused,
+    /// The peer reset it.
+    Reset,
+    /// The driver gave up (unreachable, resources).
+    Unreachable,
+}
+
 /// A command's number, chosen by the caller; comes back once, in `Output::Done`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
 pub struct OpId(pub u64);

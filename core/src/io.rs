@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use crate::command::{Command, OpError, Reply};
 use crate::event::Event;
-pub use crate::ids::{OpId, QueryId, StreamId};
+pub use crate::ids::{OpId, QueryId, StreamFailure, StreamId};
 use crate::pool::Pool;
 use crate::snapshot::Record;
 use crate::swim::Action;
@@ -69,17 +69,6 @@ pub enum StreamInput<'a> {
     Finished,
     /// Both directions ended; a refused dial too.
     Failed(StreamFailure),
-}
-
-/// Why a stream ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub enum StreamFailure {
-    /// Nobody listens there.
-    Refused,
-    /// The peer reset it.
-    Reset,
-    /// The driver gave up (unreachable, resources).
-    Unreachable,
 }
 
 /// One effect of a node.

@@ -1,7 +1,9 @@
 //! Typed taps on state changes, for oracles, metrics and logs. Cheap enough to leave on.
 
+use core::net::SocketAddr;
+
 use crate::event::MemberEventKind;
-use crate::ids::{NodeId, QueryId};
+use crate::ids::{NodeId, ProfileId, QueryId};
 use crate::time::Instant;
 
 /// A member's state as SWIM keeps it. The numbers are the wire's.
@@ -135,6 +137,30 @@ pub enum EventPath {
     PushPull,
 }
 
+/// What a node was accused of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Accusation {
+    /// A profile or incarnation that it did not announce: a former life of its own, mostly.
+    Alive,
+    /// Somebody suspects it.
+    Suspect,
+    /// Somebody declared it dead.
+    Dead,
+}
+
+/// A query that is about keys.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum KeyQuery {
+    /// Add a key.
+    Install,
+    /// Make a key primary.
+    Use,
+    /// Remove a key.
+    Remove,
+    /// Report all keys.
+    List,
+}
+
 /// One state change.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Trace {
@@ -191,6 +217,10 @@ pub enum Trace {
     },
     /// This node refuted an accusation.
     Refuted {
+        /// Of what.
+        accusation: Accusation,
+        /// The accuser the message names, if it names one this process knows.
+        from: Option<NodeId>,
         /// Incarnation that was accused.
         accused: u32,
         /// The new own incarnation.
@@ -205,6 +235,38 @@ pub enum Trace {
     Conflict {
         /// The name.
         subject: NodeId,
+        /// The address in our record.
+        mine: SocketAddr,
+        /// The other address.
+        theirs: SocketAddr,
+    },
+    /// A join that nobody asked for began: of a member that the snapshot remembers.
+    RejoinStarted {
+        /// Where.
+        to: SocketAddr,
+    },
+    /// It ended. The first success is the last attempt.
+    RejoinEnded {
+        /// Where.
+        to: SocketAddr,
+        /// Whether states were exchanged.
+        joined: bool,
+    },
+    /// No member that the snapshot remembers was reached, or it remembers none.
+    RejoinFailed,
+    /// This node tries to reach a failed member.
+    Reconnecting {
+        /// Whom.
+        subject: NodeId,
+        /// Where.
+        to: SocketAddr,
+    },
+    /// A query about keys reached this node.
+    KeyQuery {
+        /// Which.
+        query: KeyQuery,
+        /// Why it did not do as asked.
+        refused: Option<&'static str>,
     },
     /// A push/pull exchange ended.
     PushPullEnded {
@@ -239,6 +301,8 @@ pub enum Trace {
         kind: MemberEventKind,
         /// To whom.
         subject: NodeId,
+        /// What it says about itself.
+        profile: ProfileId,
     },
     /// An intent was new here.
     IntentAccepted {

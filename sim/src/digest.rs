@@ -229,7 +229,7 @@ fn write_reply(fields: &mut Fields, reply: &Reply) {
 
 fn write_error(fields: &mut Fields, error: &OpError) {
     match error {
-        OpError::JoinFailed { tried } => fields.words([32, (*tried).into()]),
+        OpError::JoinFailed { failures } => fields.words([32, failures.len() as u64]),
         OpError::NoSeeds => fields.word(33),
         OpError::NotAlive => fields.word(34),
         OpError::LeaveInProgress => fields.word(35),
@@ -296,11 +296,11 @@ fn write_trace(fields: &mut Fields, trace: &Trace) {
             fields.words([44, subject.0.into(), confirmations.into(), confirmations_max.into()]);
             fields.word(deadline.as_nanos());
         }
-        Trace::Refuted { accused, incarnation } => {
+        Trace::Refuted { accused, incarnation, .. } => {
             fields.words([45, accused.into(), incarnation.into()]);
         }
         Trace::Health { score } => fields.words([46, score.into()]),
-        Trace::Conflict { subject } => fields.words([47, subject.0.into()]),
+        Trace::Conflict { subject, mine: _, theirs: _ } => fields.words([47, subject.0.into()]),
         Trace::PushPullEnded { initiator, join, merged } => {
             fields.words([48, initiator.into(), join.into(), merged.into()]);
         }
@@ -317,6 +317,11 @@ fn write_trace(fields: &mut Fields, trace: &Trace) {
         | Trace::KeyringChanged { .. }
         | Trace::ConflictVote { .. }
         | Trace::Flapped { .. }
+        | Trace::RejoinStarted { .. }
+        | Trace::RejoinEnded { .. }
+        | Trace::RejoinFailed
+        | Trace::Reconnecting { .. }
+        | Trace::KeyQuery { .. }
         | Trace::QueueDeep { .. } => write_serf_trace(fields, trace),
     }
 }
@@ -327,7 +332,9 @@ fn write_serf_trace(fields: &mut Fields, trace: &Trace) {
         Trace::Status { subject, from, to, ltime } => {
             fields.words([60, subject.0.into(), status(from), status(to), ltime]);
         }
-        Trace::Member { kind, subject } => fields.words([61, kind as u64, subject.0.into()]),
+        Trace::Member { kind, subject, profile: _ } => {
+            fields.words([61, kind as u64, subject.0.into()])
+        }
         Trace::IntentAccepted { subject, kind, ltime, path } => {
             fields.words([62, some_node(subject), kind as u64, ltime, path_number(path)]);
         }
@@ -350,6 +357,19 @@ fn write_serf_trace(fields: &mut Fields, trace: &Trace) {
         }
         Trace::Flapped { subject } => fields.words([71, subject.0.into()]),
         Trace::QueueDeep { queue, depth } => fields.words([72, queue as u64, depth.into()]),
+        Trace::RejoinStarted { to } => {
+            fields.word(73);
+            fields.addr(to);
+        }
+        Trace::RejoinEnded { to, joined } => {
+            fields.words([74, joined.into()]);
+            fields.addr(to);
+        }
+        Trace::RejoinFailed => fields.word(75),
+        Trace::Reconnecting { subject, to: _ } => fields.words([76, subject.0.into()]),
+        Trace::KeyQuery { query, refused } => {
+            fields.words([77, query as u64, refused.is_some().into()]);
+        }
         Trace::Edge { .. }
         | Trace::ProbeStarted { .. }
         | Trace::ProbeIndirect { .. }

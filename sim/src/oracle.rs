@@ -277,6 +277,11 @@ impl Oracle {
             | Trace::KeyringChanged { .. }
             | Trace::ConflictVote { .. }
             | Trace::Flapped { .. }
+            | Trace::RejoinStarted { .. }
+            | Trace::RejoinEnded { .. }
+            | Trace::RejoinFailed
+            | Trace::Reconnecting { .. }
+            | Trace::KeyQuery { .. }
             | Trace::QueueDeep { .. } => {}
         }
     }

@@ -4,9 +4,10 @@ use core::net::SocketAddr;
 use std::collections::VecDeque;
 
 use super::{Node, Turn};
-use crate::command::{Command, OpError, Reply};
+use crate::command::{Command, JoinFailure, OpError, Reply};
 use crate::io::OpId;
 use crate::serf::Life;
+use crate::trace::Trace;
 
 /// Joins in order; only the first one is under way.
 #[derive(Debug, Default)]
@@ -14,13 +15,17 @@ pub(super) struct Joins {
     pub(super) asked: VecDeque<Join>,
     /// Members that the snapshot remembers and that were not tried yet, the next one last.
     remembered: Vec<SocketAddr>,
+    /// The one under way.
+    rejoining: Option<SocketAddr>,
 }
 
 #[derive(Debug)]
 pub(super) struct Join {
     pub(super) op: OpId,
     pub(super) seeds: VecDeque<SocketAddr>,
-    pub(super) tried: u32,
+    /// The seed under way.
+    pub(super) seed: Option<SocketAddr>,
+    pub(super) failures: Vec<(SocketAddr, JoinFailure)>,
     pub(super) contacted: u32,
     pub(super) replay_events: bool,
 }
@@ -69,16 +74,21 @@ impl Node {
             return;
         }
         let seeds = VecDeque::from(seeds);
-        self.joins.asked.push_back(Join { op, seeds, tried: 0, contacted: 0, replay_events });
+        let (seed, failures, contacted) = (None, Vec::new(), 0);
+        let join = Join { op, seeds, seed, failures, contacted, replay_events };
+        self.joins.asked.push_back(join);
         if self.joins.asked.len() == 1 {
             self.try_next_seed(turn);
         }
     }
 
     /// One seed of the join under way answered, or did not.
-    pub(super) fn on_seed_done(&mut self, answered: bool, turn: &mut Turn<'_>) {
+    pub(super) fn on_seed_done(&mut self, failure: Option<JoinFailure>, turn: &mut Turn<'_>) {
         if let Some(join) = self.joins.asked.front_mut() {
-            join.contacted += u32::from(answered);
+            match (failure, join.seed.take()) {
+                (Some(failure), Some(seed)) => join.failures.push((seed, failure)),
+                _ => join.contacted += 1,
+            }
             self.try_next_seed(turn);
         }
     }
@@ -91,13 +101,14 @@ impl Node {
                 continue;
             }
             if let Some(seed) = join.seeds.pop_front() {
-                join.tried += 1;
+                join.seed = Some(seed);
                 self.dial_join(seed, turn);
                 return;
             }
-            let (op, tried, contacted) = (join.op, join.tried, join.contacted);
+            let (op, contacted) = (join.op, join.contacted);
             if contacted == 0 {
-                turn.out.done(op, Err(OpError::JoinFailed { tried }));
+                let failures = core::mem::take(&mut join.failures);
+                turn.out.done(op, Err(OpError::JoinFailed { failures }));
             } else {
                 let (serf, swim, mut cx) = self.serf(turn);
                 serf.announce_join(swim, &mut cx);
@@ -117,22 +128,36 @@ impl Node {
 
     /// A remembered member answered, or did not.
     pub(super) fn on_rejoin_done(&mut self, answered: bool, turn: &mut Turn<'_>) {
+        if let Some(to) = self.joins.rejoining.take() {
+            self.trace(Trace::RejoinEnded { to, joined: answered }, turn);
+        }
         if answered || self.serf.life != Life::Alive {
             self.joins.remembered = Vec::new();
+            return;
         }
         self.try_next_remembered(turn);
     }
 
     fn try_next_remembered(&mut self, turn: &mut Turn<'_>) {
-        if let Some(to) = self.joins.remembered.pop() {
-            self.dial_rejoin(to, turn);
-        }
+        let Some(to) = self.joins.remembered.pop() else {
+            self.trace(Trace::RejoinFailed, turn);
+            return;
+        };
+        self.joins.rejoining = Some(to);
+        self.trace(Trace::RejoinStarted { to }, turn);
+        self.dial_rejoin(to, turn);
     }
 
     /// The node stops: joins under way are answered.
     pub(super) fn abort_joins(&mut self, turn: &mut Turn<'_>) {
         for join in core::mem::take(&mut self.joins).asked {
             turn.out.done(join.op, Err(OpError::ShutDown));
+        }
+    }
+
+    fn trace(&self, trace: Trace, turn: &mut Turn<'_>) {
+        if self.config.trace {
+            turn.out.trace(trace);
         }
     }
 }

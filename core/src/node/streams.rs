@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 use std::collections::BTreeMap;
 
 use super::{Node, Turn, packet_rules};
+use crate::command::JoinFailure;
 use crate::io::{Scratch, StreamAction, StreamId, StreamInput};
 use crate::msg::swim::{Ack, ErrorReply, MessageType, Ping};
 use crate::pool::ProfileId;
@@ -143,12 +144,12 @@ impl Node {
                 if !matches!(role, Role::Closing { .. }) {
                     // It ended before its message was complete.
                     turn.out.stream(id, &StreamAction::Reset);
-                    self.on_session_failed(role, turn);
+                    self.on_session_failed(role, JoinFailure::Closed, turn);
                 }
             }
-            StreamInput::Failed(_) => {
+            StreamInput::Failed(failure) => {
                 if let Some(role) = self.close(id) {
-                    self.on_session_failed(role, turn);
+                    self.on_session_failed(role, JoinFailure::Stream(failure), turn);
                 }
             }
         }
@@ -158,7 +159,7 @@ impl Node {
     pub(super) fn on_stream_timeout(&mut self, id: StreamId, turn: &mut Turn<'_>) {
         if let Some(role) = self.close(id) {
             turn.out.stream(id, &StreamAction::Reset);
-            self.on_session_failed(role, turn);
+            self.on_session_failed(role, JoinFailure::TimedOut, turn);
         }
     }
 
@@ -239,7 +240,8 @@ impl Node {
         self.streams.buffered -= before;
         match read {
             Ok(None) if self.streams.buffered > BUFFERED_BYTES_MAX => {
-                let error = StreamError { reason: DropReason::StreamsFull, reply: None };
+                let (reason, text) = (DropReason::StreamsFull, "too many unfinished messages");
+                let error = StreamError { reason, text, reply: false };
                 self.on_stream_error(id, error, turn);
             }
             Ok(None) => {}
@@ -251,16 +253,16 @@ impl Node {
     fn on_stream_error(&mut self, id: StreamId, error: StreamError, turn: &mut Turn<'_>) {
         self.stats.drop(error.reason);
         let Some(role) = self.close(id) else { return };
-        match error.reply {
-            Some(text) => {
-                turn.scratch.message.clear();
-                swim::encode_error_reply(&ErrorReply { error: text }, &mut turn.scratch.message);
-                self.send_message(id, false, turn);
-                self.finish_reply(id, false, turn);
-            }
-            None => turn.out.stream(id, &StreamAction::Reset),
+        if error.reply {
+            turn.scratch.message.clear();
+            let reply = ErrorReply { error: error.text };
+            swim::encode_error_reply(&reply, &mut turn.scratch.message);
+            self.send_message(id, false, turn);
+            self.finish_reply(id, false, turn);
+        } else {
+            turn.out.stream(id, &StreamAction::Reset);
         }
-        self.on_session_failed(role, turn);
+        self.on_session_failed(role, JoinFailure::Unreadable(error.text), turn);
     }
 
     fn on_stream_message(&mut self, id: StreamId, message: &StreamMessage, turn: &mut Turn<'_>) {
@@ -303,7 +305,10 @@ impl Node {
             (false, _) => turn.out.stream(id, &StreamAction::Reset),
         }
         match role {
-            Role::Join => self.on_seed_done(accepted, turn),
+            Role::Join => {
+                let failure = (!accepted).then(|| join_failure(message));
+                self.on_seed_done(failure, turn);
+            }
             Role::Rejoin => self.on_rejoin_done(accepted, turn),
             Role::PushPull => self.rearm_push_pull(turn),
             Role::Ping { .. } | Role::Inbound | Role::Closing { .. } | Role::Reconnect => {}
@@ -318,7 +323,7 @@ impl Node {
         self.open(id, Session { role: Role::Closing { push_pull }, reader, deadline });
     }
 
-    fn on_session_failed(&mut self, role: Role, turn: &mut Turn<'_>) {
+    fn on_session_failed(&mut self, role: Role, failure: JoinFailure, turn: &mut Turn<'_>) {
         match role {
             // The probe's own window decides about the member.
             Role::Ping { .. } | Role::Inbound | Role::Closing { .. } => {}
@@ -328,7 +333,7 @@ impl Node {
             }
             Role::Join => {
                 self.push_pull_ended(true, true, false, turn);
-                self.on_seed_done(false, turn);
+                self.on_seed_done(Some(failure), turn);
             }
             Role::Reconnect => self.push_pull_ended(true, true, false, turn),
             Role::Rejoin => {
@@ -410,5 +415,14 @@ impl Node {
         };
         self.push_pull_ended(true, join, merged, turn);
         merged
+    }
+}
+
+/// What a reply that did not lead to a merge says about the seed.
+fn join_failure(message: &StreamMessage) -> JoinFailure {
+    match message.kind() {
+        MessageType::Err => swim::decode_error_reply(message.body())
+            .map_or(JoinFailure::Incompatible, |reply| JoinFailure::Refused(reply.error.into())),
+        _ => JoinFailure::Incompatible,
     }
 }

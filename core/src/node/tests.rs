@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::*;
-use crate::command::{Command, OpError, Reply};
+use crate::command::{Command, JoinFailure, OpError, Reply};
 use crate::config::Options;
 use crate::event::MemberEventKind;
 use crate::ids::OpId;
@@ -522,7 +522,9 @@ fn a_join_without_an_answer_fails_and_says_how_many_were_tried() {
     wire.command(0, Command::Join { seeds, replay_events: true });
     wire.command(0, Command::Join { seeds: Vec::new(), replay_events: true });
     wire.run(seconds(30));
-    let failed = [Err(OpError::NoSeeds), Err(OpError::JoinFailed { tried: 2 })];
+    let unreachable = JoinFailure::Stream(StreamFailure::Unreachable);
+    let failures = vec![(nobody, unreachable.clone()), (nobody, unreachable)];
+    let failed = [Err(OpError::NoSeeds), Err(OpError::JoinFailed { failures })];
     assert_eq!(wire.results(), failed);
 }
 

@@ -344,7 +344,9 @@ impl Serf {
         let chosen = self.departed.failed.iter().nth(cx.rng.index(failed));
         if let Some(record) = chosen.and_then(|&id| swim.record(id)) {
             bump(&mut cx.stats.reconnects);
-            let to = cx.pool.profile(record.profile).socket_addr();
+            let profile = cx.pool.profile(record.profile);
+            let (subject, to) = (profile.node, profile.socket_addr());
+            cx.trace(Trace::Reconnecting { subject, to });
             cx.actions.push(Action::Reconnect { to });
         }
     }
@@ -359,7 +361,7 @@ impl Serf {
             MemberEventKind::Update => &mut cx.stats.member_updates,
             MemberEventKind::Reap => &mut cx.stats.member_reaps,
         });
-        cx.trace(Trace::Member { kind, subject: id });
+        cx.trace(Trace::Member { kind, subject: id, profile });
         self.record_member(kind, id, profile, cx);
         let member = EventMember { node: id, profile, status };
         self.deliver_member(kind, member, cx);

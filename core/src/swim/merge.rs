@@ -3,6 +3,8 @@
 //! Source: memberlist, on_alive, on_suspect, on_dead, refute. Precedence at equal incarnation is asymmetric: alive
 //! needs a greater incarnation, suspect and dead need one at least as great.
 
+use core::net::SocketAddr;
+
 use bytes::Bytes;
 
 use crate::msg::swim::{Dead, Suspect};
@@ -13,7 +15,7 @@ use crate::swim::suspicion::Suspicion;
 use crate::swim::{Action, Fact, Member, Name, Swim, SwimCx, Upcall};
 use crate::time::duration_nanos;
 use crate::timers::TimerKind;
-use crate::trace::{Cause, MemberState, Trace};
+use crate::trace::{Accusation, Cause, MemberState, Trace};
 use crate::wire::swim::{alive_len, dead_len, suspect_len};
 
 /// Distinct version bytes kept in one table; a real cluster has a handful.
@@ -147,6 +149,7 @@ impl Swim {
         cx: &mut SwimCx<'_>,
     ) -> Address {
         let known = cx.pool.profile(old.profile);
+        let mine = known.socket_addr();
         if known.addr == claim.addr && known.port == claim.port {
             return Address::Same;
         }
@@ -162,7 +165,8 @@ impl Swim {
             return Address::TakeOver;
         }
         bump(&mut cx.stats.conflicts);
-        cx.trace(Trace::Conflict { subject: node });
+        let theirs = SocketAddr::new(claim.addr.ip(), claim.port);
+        cx.trace(Trace::Conflict { subject: node, mine, theirs });
         cx.actions.push(Action::Upcall(Upcall::Conflict { existing: node }));
         Address::Refused
     }
@@ -178,7 +182,7 @@ impl Swim {
             && claim.meta == &*known.meta
             && claim.vsn == known.vsn;
         if !same {
-            self.refute(claim.incarnation, cx);
+            self.refute(Accusation::Alive, None, claim.incarnation, cx);
         }
     }
 
@@ -220,13 +224,19 @@ impl Swim {
     }
 
     /// Answers an accusation with a greater incarnation.
-    fn refute(&mut self, accused: u32, cx: &mut SwimCx<'_>) {
+    fn refute(
+        &mut self,
+        accusation: Accusation,
+        from: Option<NodeId>,
+        accused: u32,
+        cx: &mut SwimCx<'_>,
+    ) {
         // At the top of the range nobody accepts a refutation any more; saturating keeps the record sane.
         self.incarnation = self.incarnation.saturating_add(1).max(accused.saturating_add(1));
         let member = Member { incarnation: self.incarnation, ..self.own() };
         self.table.update(self.me, member, cx.now, cx.pool);
         bump(&mut cx.stats.refutations);
-        cx.trace(Trace::Refuted { accused, incarnation: self.incarnation });
+        cx.trace(Trace::Refuted { accusation, from, accused, incarnation: self.incarnation });
         self.change_health(1, cx);
         self.broadcast_alive(self.me, member, cx);
     }
@@ -252,7 +262,7 @@ impl Swim {
             return;
         }
         if node == self.me {
-            self.refute(incarnation, cx);
+            self.refute(Accusation::Suspect, from.known(), incarnation, cx);
             return;
         }
         let member = Member { incarnation, state: MemberState::Suspect, ..old };
@@ -322,7 +332,7 @@ impl Swim {
             return None;
         }
         if node == self.me && !self.has_left {
-            self.refute(incarnation, cx);
+            self.refute(Accusation::Dead, from.known(), incarnation, cx);
             return None;
         }
         let leaves = *from == Name::Known(node);

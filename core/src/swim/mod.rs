@@ -79,6 +79,13 @@ impl Name {
         pool.find(name).map_or_else(|| Self::Unknown(name.into()), Self::Known)
     }
 
+    pub(crate) fn known(&self) -> Option<NodeId> {
+        match self {
+            Self::Known(id) => Some(*id),
+            Self::Unknown(_) => None,
+        }
+    }
+
     pub(crate) fn as_str<'a>(&'a self, pool: &'a Pool) -> &'a str {
         match self {
             Self::Known(id) => pool.name(*id),

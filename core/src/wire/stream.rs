@@ -38,8 +38,10 @@ const STREAM_BYTES_MAX: usize = MESSAGE_BYTES_MAX + LABEL_BYTES_MAX + 2;
 pub struct StreamError {
     /// For the counters.
     pub reason: DropReason,
-    /// Text of the error reply to send before closing; `None`: close without a reply.
-    pub reply: Option<&'static str>,
+    /// In the peers' words, for people.
+    pub text: &'static str,
+    /// Whether to send the text as an error reply before closing.
+    pub reply: bool,
 }
 
 /// One complete message from a stream. Equal if type and body are.
@@ -222,11 +224,17 @@ impl StreamReader {
             return if rules.sealer.is_enabled() {
                 Ok(Stage::Frame)
             } else {
-                Err(self.failure(DropReason::Decrypt, "message is encrypted, but there is no key"))
+                Err(self.failure(
+                    DropReason::Decrypt,
+                    "Remote state is encrypted and encryption is not configured",
+                ))
             };
         }
         if rules.sealer.is_enabled() && rules.verify_incoming {
-            return Err(self.failure(DropReason::Decrypt, "message is not encrypted"));
+            return Err(self.failure(
+                DropReason::Decrypt,
+                "Encryption is configured but remote state is not encrypted",
+            ));
         }
         self.plain_stage(kind)
     }
@@ -264,10 +272,9 @@ impl StreamReader {
         }
         let Some(blob) = rest.get(..usize_from(len)) else { return Ok(None) };
         let mut plain = Vec::new();
-        rules
-            .sealer
-            .open(blob, [header, rules.label.as_bytes()], &mut plain)
-            .map_err(|_| self.failure(DropReason::Decrypt, "message cannot be decrypted"))?;
+        rules.sealer.open(blob, [header, rules.label.as_bytes()], &mut plain).map_err(|_| {
+            self.failure(DropReason::Decrypt, "No installed keys could decrypt the message")
+        })?;
         Ok(Some(plain))
     }
 
@@ -325,13 +332,13 @@ impl StreamReader {
     }
 
     /// A failure to unwrap, which is the only kind that gets a reply, and only from the accepting side.
-    fn failure(&self, reason: DropReason, reply: &'static str) -> StreamError {
-        StreamError { reason, reply: (self.side == Side::Inbound).then_some(reply) }
+    fn failure(&self, reason: DropReason, text: &'static str) -> StreamError {
+        StreamError { reason, text, reply: self.side == Side::Inbound }
     }
 }
 
 fn silent(reason: DropReason) -> StreamError {
-    StreamError { reason, reply: None }
+    StreamError { reason, text: "message cannot be read", reply: false }
 }
 
 /// A walk over a message to its end that can pause wherever the bytes end: what was walked over is not read again,

@@ -84,7 +84,8 @@ impl Script {
             let join = Join {
                 op: OpId(0),
                 seeds: [].into(),
-                tried: 0,
+                seed: None,
+                failures: Vec::new(),
                 contacted: 0,
                 replay_events: false,
             };

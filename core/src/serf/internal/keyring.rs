@@ -12,6 +12,7 @@ use crate::msg::serf::KeyResponse;
 use crate::serf::Serf;
 use crate::serf::query::{Asked, Holder, response_fits, send_response};
 use crate::swim::{Action, Swim, SwimCx};
+use crate::trace::{KeyQuery, Trace};
 use crate::wire::serf::{decode_key_request, encode_key_response};
 
 /// Most keys in the ring. Every key is tried on every packet that no other one opens.
@@ -27,6 +28,16 @@ pub(super) enum KeyChange {
     Remove,
 }
 
+impl KeyChange {
+    fn query(self) -> KeyQuery {
+        match self {
+            Self::Install => KeyQuery::Install,
+            Self::Use => KeyQuery::Use,
+            Self::Remove => KeyQuery::Remove,
+        }
+    }
+}
+
 impl Serf {
     /// Carries out a key query and answers it, now or when the keyring is stored.
     pub(super) fn change_keyring(
@@ -37,7 +48,10 @@ impl Serf {
         swim: &Swim,
         cx: &mut SwimCx<'_>,
     ) {
-        let changed = match change_ring(&mut self.keyring, change, payload) {
+        let result = change_ring(&mut self.keyring, change, payload);
+        let (query, refused) = (change.query(), result.err());
+        cx.trace(Trace::KeyQuery { query, refused });
+        let changed = match result {
             Ok(changed) => changed,
             Err(message) => return send_result(&asked, message, false, swim, cx),
         };
@@ -73,8 +87,10 @@ impl Serf {
     pub(super) fn list_keys(&self, asked: &Asked, swim: &Swim, cx: &mut SwimCx<'_>) {
         if !self.keyring.is_enabled() {
             let message = "Keyring is empty (encryption not enabled)";
+            cx.trace(Trace::KeyQuery { query: KeyQuery::List, refused: Some(message) });
             return send_result(asked, message, false, swim, cx);
         }
+        cx.trace(Trace::KeyQuery { query: KeyQuery::List, refused: None });
         let limit = cx.config.query_response_bytes_max;
         let (query, pool, config) = (asked.query, &*cx.pool, cx.config);
         let fits = |payload: &[u8]| response_fits(query, payload, swim, pool, config).is_ok();

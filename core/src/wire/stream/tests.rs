@@ -69,7 +69,7 @@ fn sent(message: &[u8], rules: &PacketRules<'_>, initiator: bool) -> Vec<u8> {
 
 fn refused(bytes: &[u8], rules: &PacketRules<'_>) -> (DropReason, bool) {
     let error = StreamReader::inbound().push(bytes, rules).expect_err("refused");
-    (error.reason, error.reply.is_some())
+    (error.reason, error.reply)
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn replies_have_no_label_header_but_are_sealed_with_the_label() {
     assert_eq!((got.kind(), got.into_bytes()), (MessageType::Ack, ack()));
     let red = PacketRules { label: "red", ..blue };
     let error = StreamReader::outbound().push(&bytes, &red).expect_err("wrong associated data");
-    assert_eq!(error, StreamError { reason: DropReason::Decrypt, reply: None });
+    assert_eq!((error.reason, error.reply), (DropReason::Decrypt, false));
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn each_side_takes_only_its_own_types() {
     }
     for bytes in [&ping()[..], &user(1), b"\xf4\x04blue"] {
         let error = StreamReader::outbound().push(bytes, &rules(&sealer)).expect_err("refused");
-        assert_eq!(error, StreamError { reason: DropReason::MessageType, reply: None });
+        assert_eq!((error.reason, error.reply), (DropReason::MessageType, false));
     }
 }
 

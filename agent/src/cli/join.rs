@@ -1,0 +1,11 @@
+//! `join`: has an agent join a cluster.
+
+use std::process::ExitCode;
+
+use super::call::Call;
+
+/// Runs the command.
+pub(super) fn run(call: &Call<'_>) -> ExitCode {
+    let _ = call;
+    unimplemented!()
+}

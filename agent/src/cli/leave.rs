@@ -1,0 +1,11 @@
+//! `leave`: has an agent leave its cluster and end.
+
+use std::process::ExitCode;
+
+use super::call::Call;
+
+/// Runs the command.
+pub(super) fn run(call: &Call<'_>) -> ExitCode {
+    let _ = call;
+    unimplemented!()
+}

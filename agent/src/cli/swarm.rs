@@ -1,0 +1,11 @@
+//! `swarm`: runs a cluster of many agents on this machine.
+
+use std::process::ExitCode;
+
+use super::call::Call;
+
+/// Runs the command.
+pub(super) fn run(call: &Call<'_>) -> ExitCode {
+    let _ = call;
+    unimplemented!()
+}

@@ -1,0 +1,165 @@
+//! The snapshot file: a thread of its own writes it, so that a slow disk never stops the node.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc as blocking;
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc;
+use uwasa_core::config::Config;
+use uwasa_core::snapshot::{
+    COMPACT_BYTES_MIN, DiskAction, Journal, JournalOptions, Record, Restored,
+};
+use uwasa_core::time::Instant;
+
+/// Actions that wait for the disk. When it hangs that long, the file counts as damaged and is replaced later.
+const ACTIONS: usize = 1_024;
+
+/// A snapshot file that is kept.
+#[derive(Debug)]
+pub(super) struct Disk {
+    journal: Journal,
+    actions: Vec<DiskAction>,
+    writer: blocking::SyncSender<DiskAction>,
+    failures: Option<mpsc::Receiver<io::Error>>,
+    thread: JoinHandle<()>,
+}
+
+impl Disk {
+    /// Reads the file, if there is one, and starts its writer.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be opened for reading and writing.
+    pub(super) fn open(path: &Path, config: &Config) -> io::Result<(Self, Restored)> {
+        let mut file = open(path)?;
+        let mut bytes = Vec::new();
+        let whole = file.read_to_end(&mut bytes);
+        let restored = Restored::read(&bytes, config.rejoin_after_leave);
+        log_restored(&restored, &bytes, config.rejoin_after_leave);
+        let options = JournalOptions {
+            rejoin_after_leave: config.rejoin_after_leave,
+            compact_bytes_min: COMPACT_BYTES_MIN,
+        };
+        let mut actions = Vec::new();
+        let mut journal = Journal::open(&restored, options, &mut actions);
+        if let Err(error) = whole {
+            tracing::error!(target: "serf", "Failed to read snapshot: {error}");
+            journal.write_failed();
+        }
+        let (writer, inbox) = blocking::sync_channel(ACTIONS);
+        let (report, failures) = mpsc::channel(1);
+        let path = path.to_owned();
+        let thread = std::thread::Builder::new()
+            .name("snapshot".to_owned())
+            .spawn(move || write(file, &path, &inbox, &report))?;
+        let mut disk = Self { journal, actions, writer, failures: Some(failures), thread };
+        disk.flush();
+        Ok((disk, restored))
+    }
+
+    /// The disk, and where its failures are reported.
+    pub(super) fn split(mut self) -> (Option<Self>, Option<mpsc::Receiver<io::Error>>) {
+        let failures = self.failures.take();
+        (Some(self), failures)
+    }
+
+    /// Takes one record.
+    pub(super) fn append(&mut self, record: &Record, now: Instant) {
+        self.journal.append(record, now, &mut self.actions);
+        self.flush();
+    }
+
+    /// The writer could not carry out an action.
+    pub(super) fn write_failed(&mut self) {
+        self.journal.write_failed();
+    }
+
+    /// Writes what is left, and waits for it.
+    pub(super) async fn close(mut self) {
+        self.journal.shut_down(&mut self.actions);
+        self.flush();
+        let Self { writer, thread, .. } = self;
+        drop(writer);
+        // A writer that panicked has nothing more to lose.
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
+
+    fn flush(&mut self) {
+        for action in self.actions.drain(..) {
+            if self.writer.try_send(action).is_err() {
+                metrics::counter!("serf.snapshot.overflow").increment(1);
+                self.journal.write_failed();
+                break;
+            }
+        }
+    }
+}
+
+fn log_restored(restored: &Restored, bytes: &[u8], rejoin_after_leave: bool) {
+    if rejoin_after_leave && bytes.split(|&byte| byte == b'\n').any(|line| line == b"leave") {
+        tracing::info!(target: "serf", "Ignoring previous leave in snapshot");
+    }
+    if restored.skipped > 0 {
+        let lines = restored.skipped;
+        tracing::warn!(target: "serf", "Unrecognized snapshot lines: {lines}");
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o644);
+    options.open(path)
+}
+
+/// Carries out actions in order. After a failure it drops what follows, up to the next replacement.
+fn write(
+    mut file: File,
+    path: &Path,
+    inbox: &blocking::Receiver<DiskAction>,
+    report: &mpsc::Sender<io::Error>,
+) {
+    let mut damaged = false;
+    for action in inbox {
+        if damaged && !matches!(action, DiskAction::Replace(_)) {
+            continue;
+        }
+        let done = carry_out(&mut file, path, action);
+        damaged = done.is_err();
+        if let Err(error) = done {
+            // One report waiting says it all.
+            let _ = report.try_send(error);
+        }
+    }
+}
+
+fn carry_out(file: &mut File, path: &Path, action: DiskAction) -> io::Result<()> {
+    match action {
+        DiskAction::Truncate { len } => file.set_len(len),
+        DiskAction::Write(bytes) => file.write_all(&bytes),
+        DiskAction::Sync => file.sync_data(),
+        DiskAction::Replace(bytes) => {
+            *file = replace(path, &bytes)?;
+            Ok(())
+        }
+    }
+}
+
+/// Puts a new file in the place of the old one, so that a crash leaves either of them.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".compact");
+    let beside = PathBuf::from(beside);
+    let mut new = OpenOptions::new().write(true).create(true).truncate(true).open(&beside)?;
+    new.write_all(bytes)?;
+    new.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    if let Some(parent) = path.parent() {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        File::open(parent)?.sync_all()?;
+    }
+    open(path)
+}
