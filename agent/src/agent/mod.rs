@@ -11,7 +11,7 @@ mod stats;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -132,6 +132,8 @@ pub struct Agent {
 #[derive(Debug)]
 struct Shared {
     settings: Settings,
+    /// The own member as it was last seen: scripts still run when the node has ended.
+    own: Mutex<Member>,
     /// Whether somebody asked for the end of the whole agent.
     shutdown: watch::Sender<bool>,
 }
@@ -143,9 +145,10 @@ impl Agent {
     ///
     /// A socket or the snapshot cannot be used.
     pub fn start(start: driver::Start, settings: Settings) -> io::Result<Self> {
+        let own = Mutex::new(driver::describe_self(&start));
         let driver = driver::start(start)?;
         let shutdown = watch::Sender::new(false);
-        Ok(Self { driver, shared: Arc::new(Shared { settings, shutdown }) })
+        Ok(Self { driver, shared: Arc::new(Shared { settings, own, shutdown }) })
     }
 
     /// Own name.
@@ -167,9 +170,14 @@ impl Agent {
         members
     }
 
-    /// This member, with its present tags; `None` once the agent is shut down.
-    pub async fn local(&self) -> Option<Member> {
-        self.driver.ask(Request::Local).await.flatten()
+    /// This member, with its present tags; as it was last seen once the agent is shut down.
+    pub async fn local(&self) -> Member {
+        let present = self.driver.ask(Request::Local).await.flatten();
+        let mut own = self.shared.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(present) = present {
+            *own = present;
+        }
+        own.clone()
     }
 
     /// Sends a user event.
@@ -299,7 +307,7 @@ impl Agent {
     ///
     /// Too large, or the file cannot be written.
     pub async fn update_tags(&self, set: &Tags, delete: &[String]) -> Result<(), AgentError> {
-        let mut tags = self.local().await.map(|local| local.tags).unwrap_or_default();
+        let mut tags = self.local().await.tags;
         for name in delete {
             tags.remove(name);
         }

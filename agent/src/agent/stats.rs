@@ -12,7 +12,7 @@ impl Agent {
         let info = self.driver.ask(Request::Info).await;
         let serf = info.map(|info| info.pairs()).unwrap_or_default();
         let local = self.local().await;
-        let tags = local.iter().flat_map(|local| local.tags.iter());
+        let tags = local.tags.iter();
         let section = |pairs: Vec<(&str, String)>| {
             pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
         };

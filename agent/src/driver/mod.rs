@@ -312,6 +312,19 @@ fn event_of(event: Event, pool: &Pool) -> Told {
     }
 }
 
+/// The member that `start` will be.
+pub(crate) fn describe_self(start: &Start) -> Member {
+    let me = &start.identity;
+    Member {
+        name: me.name.clone(),
+        addr: Some(me.addr),
+        port: me.port,
+        tags: tags::decode(&me.meta),
+        status: Some(MemberStatus::Alive),
+        vsn: start.config.vsn(),
+    }
+}
+
 fn describe(name: &str, profile: &Profile, status: Option<MemberStatus>) -> Member {
     Member {
         name: name.into(),
