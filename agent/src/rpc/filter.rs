@@ -56,3 +56,37 @@ fn explain(refusal: &Refusal<'_>) -> String {
     };
     format!("error parsing regexp: {reason}: `{}`", shown(part))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_worded_as_by_go() {
+        for (expr, expected) in [
+            ("(", "missing closing ): `^($`"),
+            ("a))", "unexpected ): `^a))$`"),
+            ("[", "missing closing ]: `[$`"),
+            ("a|*", "missing argument to repetition operator: `*`"),
+            ("a**", "invalid nested repetition operator: `**`"),
+            ("a{1001}", "invalid repeat count: `{1001}`"),
+            (r"\y", r"invalid escape sequence: `\y`"),
+            ("[z-a]", "invalid character class range: `z-a`"),
+            ("[[:foo:]]", "invalid character class range: `[:foo:]`"),
+            (r"\pX", r"invalid character class range: `\pX`"),
+            ("(?<n>a)", "invalid or unsupported Perl syntax: `(?<`"),
+            ("(?P<n", "invalid named capture: `(?P<n$`"),
+        ] {
+            let error = compile(expr).unwrap_err();
+            assert_eq!(error, format!("error parsing regexp: {expected}"));
+        }
+    }
+
+    #[test]
+    fn expressions_that_cost_too_much_are_refused_in_a_few_words() {
+        for expr in ["a".repeat(20_000), r"(\pL{100}){10}".to_owned(), "(".repeat(16_000)] {
+            let error = compile(&expr).unwrap_err();
+            assert!(error.len() < 400, "{error}");
+        }
+    }
+}

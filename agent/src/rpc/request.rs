@@ -384,6 +384,8 @@ mod tests {
         assert_eq!((header.command(), header.seq), (Some(Command::Stats), 0));
         header.update(b"\x92\xa5leave\x07").unwrap();
         assert_eq!((header.command(), header.seq), (Some(Command::Leave), 7));
+        header.update(b"\x81\xa7Command\xc4\x05stats").unwrap();
+        assert_eq!((header.command(), header.seq), (Some(Command::Stats), 7));
         header.update(b"\xc0").unwrap();
         assert_eq!((header.command(), header.seq), (None, 0));
         assert!(header.update(b"\xa5stats").is_err());

@@ -15,7 +15,7 @@ use super::streams::{Connection, Pending, Task};
 use crate::agent::Agent;
 use crate::log::Log;
 
-/// Connections at the same time. A silent one costs about 1 KiB here and as much in the system, so this many fit
+/// Connections at the same time. A silent one costs about 2 KiB here and as much in the system, so this many fit
 /// anywhere, and no program that forgets to close its connections fills the memory.
 const CONNECTIONS_MAX: usize = 16_384;
 /// How long nobody is accepted after the system could not.
@@ -105,7 +105,9 @@ impl<B: Backend> Door<B> {
         metrics::counter!("agent.ipc.accept").increment(1);
         tracing::info!(target: "agent.ipc", "Accepted client: {label}");
         let (backend, token) = (self.backend.clone(), Arc::clone(&self.token));
-        crate::task::spawn(connection(client, backend, token, self.closing.clone(), place));
+        let served = connection(client, backend, token, self.closing.clone(), place);
+        // In a box, because wrapping a future takes its size twice.
+        crate::task::spawn(Box::pin(served));
     }
 
     fn may_warn(&mut self) -> bool {
@@ -140,7 +142,7 @@ async fn connection<B: Backend>(
         client: client.label,
         pending: Mutex::new(Pending::default()),
     });
-    let session = Session::new(backend, token, Arc::clone(&connection), client.reader);
+    let mut session = Session::new(backend, token, Arc::clone(&connection), client.reader);
     tokio::select! {
         biased;
         () = session.run() => {}

@@ -92,7 +92,7 @@ impl<B: Backend> Session<B> {
     }
 
     /// Serves the client until one of the two sides has had enough.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(&mut self) {
         loop {
             match self.read_header().await {
                 Ok(()) => {}

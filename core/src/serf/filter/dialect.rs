@@ -21,11 +21,12 @@ pub(super) fn translate(expr: &str) -> Result<String, Refusal<'_>> {
         Ok(()) => Ok(scanner.out),
         Err(error) => {
             let read = expr.len() - scanner.rest.len();
-            let part = match error {
-                PatternError::Unclosed | PatternError::Unopened | PatternError::TooLarge => None,
-                _ => scanner.part.len().checked_sub(scanner.rest.len()),
-            };
-            let part = part.and_then(|len| expr.get(read - len..read)).unwrap_or(expr);
+            let whole = matches!(
+                error,
+                PatternError::Unclosed | PatternError::Unopened | PatternError::TooLarge
+            );
+            let len = scanner.part.len().checked_sub(scanner.rest.len()).filter(|_| !whole);
+            let part = len.and_then(|len| expr.get(read - len..read)).unwrap_or(expr);
             Err(Refusal { error, part })
         }
     }
