@@ -1,5 +1,7 @@
 //! Discovery against the real agent, in a network namespace of its own.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 use std::fs::File;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -9,10 +11,14 @@ use tokio::sync::mpsc;
 use uwasa_agent::agent::Joined;
 use uwasa_agent::mdns::{Discovery, Options};
 
-/// Makes multicast work on the loopback device.
-const SETUP: &str = "ip link set lo up multicast on \
-    && ip route add 224.0.0.0/4 dev lo \
-    && ip -6 route add multicast ff02::/16 dev lo table local";
+/// A network with one device on which multicast works: the loopback device does not pass on that of IPv6.
+const SETUP: &str = "ip link set lo up \
+    && ip link add near type veth peer name far \
+    && ip addr add 10.0.0.1/24 dev near \
+    && ip link set near up && ip link set far up \
+    && echo 1 > /proc/sys/net/ipv6/conf/far/disable_ipv6 \
+    && ip addr add fe80::1/64 dev near nodad \
+    && ip route add 224.0.0.0/4 dev near";
 
 /// Set in the namespace.
 const INSIDE: &str = "UWASA_DISCOVER_INSIDE";

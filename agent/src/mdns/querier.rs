@@ -120,7 +120,8 @@ impl Querier {
                     }
                 }
             }
-            tokio::task::coop::consume_budget().await;
+            // A flood of answers must not keep other tasks waiting.
+            tokio::task::yield_now().await;
         }
     }
 
