@@ -19,6 +19,18 @@ struct Entry {
     host: Option<Name>,
     text: bool,
     asked: bool,
+    addr: Option<SocketAddr>,
+}
+
+impl Entry {
+    /// The member's address, once all is known.
+    fn complete(&self, name: &Name, hosts: &HashMap<Name, IpAddr>) -> Option<SocketAddr> {
+        if self.port == 0 || !self.text {
+            return None;
+        }
+        let host = self.host.as_ref().and_then(|host| hosts.get(host));
+        host.or_else(|| hosts.get(name)).map(|ip| SocketAddr::new(*ip, self.port))
+    }
 }
 
 /// What is known after some answers of one round.
@@ -64,26 +76,22 @@ impl Browse {
         for record in message.answers.iter().chain(&message.additionals) {
             self.note(record);
         }
-        let mut learnt = Learnt::default();
-        let open = core::mem::take(&mut self.open);
-        for (name, mut entry) in open {
-            let host = entry.host.as_ref().and_then(|host| self.hosts.get(host));
-            match host.or_else(|| self.hosts.get(&name)) {
-                Some(ip) if entry.port != 0 && entry.text => {
-                    learnt.found.push(SocketAddr::new(*ip, entry.port));
-                    self.done.insert(name);
-                }
-                Some(_) | None => {
-                    if !entry.asked && self.asked < MAX_FOLLOW_UPS {
-                        entry.asked = true;
-                        self.asked += 1;
-                        learnt.ask.push(name.clone());
-                    }
-                    self.open.insert(name, entry);
-                }
+        let mut ask = Vec::new();
+        let complete = self.open.extract_if(|name, entry| {
+            entry.addr = entry.complete(name, &self.hosts);
+            if entry.addr.is_none() && !entry.asked && self.asked < MAX_FOLLOW_UPS {
+                entry.asked = true;
+                self.asked += 1;
+                ask.push(name.clone());
             }
+            entry.addr.is_some()
+        });
+        let mut found = Vec::new();
+        for (name, entry) in complete {
+            found.extend(entry.addr);
+            self.done.insert(name);
         }
-        learnt
+        Learnt { found, ask }
     }
 
     fn note(&mut self, record: &Record) {
@@ -100,10 +108,10 @@ impl Browse {
                 entry.port = location.port;
                 entry.host = Some(location.target.clone());
             }
-        } else if let RData::TXT(_) = &record.data {
-            if let Some(entry) = self.entry(&record.name) {
-                entry.text = true;
-            }
+        } else if let RData::TXT(_) = &record.data
+            && let Some(entry) = self.entry(&record.name)
+        {
+            entry.text = true;
         }
     }
 

@@ -62,7 +62,10 @@ impl Discovery {
     /// # Errors
     ///
     /// No multicast listener could be started.
-    #[expect(clippy::unused_async, reason = "sockets belong to a runtime: only to be called in one")]
+    #[expect(
+        clippy::unused_async,
+        reason = "sockets belong to a runtime: only to be called in one"
+    )]
     pub async fn start(agent: &Agent, options: Options) -> io::Result<Self> {
         let joiner = agent.clone();
         let replay = options.replay;

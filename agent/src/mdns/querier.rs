@@ -120,7 +120,8 @@ impl Querier {
                     }
                 }
             }
-            tokio::task::coop::consume_budget().await;
+            // A flood of answers must not keep other tasks waiting.
+            tokio::task::yield_now().await;
         }
     }
 
@@ -160,7 +161,7 @@ impl Querier {
     ///
     /// # Errors
     ///
-    /// None does; the text is Go's.
+    /// None does. The text is Go's.
     fn ask(&self, now: Instant) -> Result<Round, String> {
         let service = self.service.as_ref().ok_or("dns: bad rdata")?;
         let mut failure = None;
@@ -233,20 +234,17 @@ async fn next_packet(round: &mut Option<Round>) -> Wake {
         received = receive(sockets.first(), first) => received,
         received = receive(sockets.get(1), second) => received,
     };
-    match received.map(Message::from_vec) {
-        Some(Ok(message)) => Wake::Heard(message),
-        Some(Err(_)) | None => Wake::Malformed,
-    }
+    Message::from_vec(received).map_or(Wake::Malformed, Wake::Heard)
 }
 
-/// `None`: the socket failed.
-async fn receive<'a>(
-    socket: Option<&(Family, UdpSocket)>,
-    buffer: &'a mut [u8],
-) -> Option<&'a [u8]> {
+/// The next packet of a socket. One that is missing or fails is silent until the next wake-up, so that a lasting failure
+/// costs nothing.
+async fn receive<'a>(socket: Option<&(Family, UdpSocket)>, buffer: &'a mut [u8]) -> &'a [u8] {
     let Some((_, socket)) = socket else { return pending().await };
-    let length = socket.recv(buffer).await.ok()?;
-    buffer.get(..length)
+    match socket.recv(buffer).await {
+        Ok(length) => &buffer[..length],
+        Err(_) => pending().await,
+    }
 }
 
 async fn finished<F: Future>(joining: &mut Option<Pin<Box<F>>>) -> F::Output {
