@@ -93,8 +93,7 @@ fn lines(words: &[&str], outcome: &Outcome) -> Vec<String> {
 fn cluster(index: u32) -> Option<(Agent, Agent)> {
     let handlers =
         ["-event-handler=query:load=echo 0.5", "-event-handler=query:bin=printf '\\377\\n\\n'"];
-    let tags =
-        ["-tag=role=web", "-tag=dc=east", "-tag=odd=a|b", "-tag=wide=日本", "-tag=lines=x\ny"];
+    let tags = ["-tag=role=web", "-tag=dc=east", "-tag=wide=日本"];
     let one = Agent::start("n1", index, &[&handlers[..], &tags].concat())?;
     let two = Agent::start("n2", index + 1, &["-tag=odd=a|b\nc"])?;
     assert_eq!(one.ours(&["join", &two.ip]).exit, Some(0));
