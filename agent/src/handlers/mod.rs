@@ -110,11 +110,7 @@ pub(crate) trait Host: Send + Sync + 'static {
 
 impl Host for Agent {
     async fn local(&self) -> Member {
-        match Self::local(self).await {
-            Some(local) => local,
-            // The agent is gone, and with it whatever would be run.
-            None => std::future::pending().await,
-        }
+        Self::local(self).await
     }
 
     async fn respond(&self, query: QueryId, payload: Bytes) -> Result<(), AgentError> {
