@@ -49,7 +49,8 @@ fn decode(bytes: &[u8]) -> Result<Keyring, String> {
     }
     let mut keyring = Keyring::default();
     for key in &keys {
-        keyring.install(Key::new(key).map_err(|_| format!("Failed to restore keyring: {KEY_SIZE}"))?);
+        keyring
+            .install(Key::new(key).map_err(|_| format!("Failed to restore keyring: {KEY_SIZE}"))?);
     }
     Ok(keyring)
 }
@@ -119,10 +120,7 @@ mod tests {
                 "Failed to decode key from keyring: illegal base64 data at input byte 0".to_owned(),
             ),
             ("[\"AAAA\"]", format!("Failed to restore keyring: {KEY_SIZE}")),
-            (
-                "[null]",
-                "Failed to restore keyring: Empty primary key not allowed".to_owned(),
-            ),
+            ("[null]", "Failed to restore keyring: Empty primary key not allowed".to_owned()),
         ] {
             assert_eq!(decode(text.as_bytes()), Err(error), "{text}");
         }

@@ -65,8 +65,9 @@ pub(crate) fn mismatch(value: &Value, wanted: &str) -> String {
 /// Serf's text.
 pub fn write(path: &Path, tags: &Tags) -> Result<(), String> {
     let pairs: BTreeMap<&str, &str> = tags.iter().collect();
-    write_atomically(path, go::json::pretty(&pairs).as_bytes())
-        .map_err(|error| format!("Failed to write tags file: open {}: {}", path.display(), os_text(&error)))
+    write_atomically(path, go::json::pretty(&pairs).as_bytes()).map_err(|error| {
+        format!("Failed to write tags file: open {}: {}", path.display(), os_text(&error))
+    })
 }
 
 #[cfg(test)]
@@ -96,7 +97,8 @@ mod tests {
 
     #[test]
     fn bad_files_are_told_in_serf_s_words() {
-        let into = |kind, wanted| format!("json: cannot unmarshal {kind} into Go value of type {wanted}");
+        let into =
+            |kind, wanted| format!("json: cannot unmarshal {kind} into Go value of type {wanted}");
         for (text, error) in [
             ("", "unexpected end of JSON input".to_owned()),
             ("{\"a\":\"b\"}x", "invalid character 'x' after top-level value".to_owned()),

@@ -44,7 +44,8 @@ impl World {
             fs::write(path, content).unwrap();
         }
         let process = std::process::id();
-        let net = format!("127.{}.{}.", 100 + process / 16 % 100, process % 16 * 16 + u32::from(test));
+        let net =
+            format!("127.{}.{}.", 100 + process / 16 % 100, process % 16 * 16 + u32::from(test));
         Self { dir, net }
     }
 
@@ -176,7 +177,9 @@ fn configuration_errors() {
     assert_eq!(steps.len(), 33);
     // Keys that only newer versions of Serf know, and accept.
     let newer = |step: &Step| {
-        step.words.last().is_some_and(|word| word.ends_with("e16.json") || word.ends_with("e17.json"))
+        step.words
+            .last()
+            .is_some_and(|word| word.ends_with("e16.json") || word.ends_with("e17.json"))
     };
     for step in steps.iter().filter(|step| !newer(step)) {
         check(step, Running::start(&step.words).end());
@@ -227,7 +230,9 @@ fn a_port_that_is_busy_for_udp_alone_is_told() {
 fn banners() {
     let world = World::new(5);
     let steps = world.steps("agent-banner");
-    for (index, step) in steps.iter().enumerate().filter(|(index, _)| !matches!(index, 8 | 9 | 11 | 12)) {
+    for (index, step) in
+        steps.iter().enumerate().filter(|(index, _)| !matches!(index, 8 | 9 | 11 | 12))
+    {
         let mut running = Running::start(&step.words);
         if step.exit == -9 {
             let last = step.stdout.trim_end().lines().last().unwrap();
@@ -309,7 +314,8 @@ fn a_reload_that_fails_keeps_everything() {
     let host = format!("{}30", world.net);
     let file = world.dir.path().join("a.json");
     fs::write(&file, r#"{"leave_on_terminate": true}"#).unwrap();
-    let words = ["agent", "-node=n", "-bind", &host, "-rpc-addr", &format!("{host}:0"), "-config-file"];
+    let words =
+        ["agent", "-node=n", "-bind", &host, "-rpc-addr", &format!("{host}:0"), "-config-file"];
     let words: Vec<String> =
         words.into_iter().chain([file.to_str().unwrap()]).map(str::to_owned).collect();
     let mut running = Running::start(&words);

@@ -148,11 +148,12 @@ fn is_domain_name(host: &str) -> bool {
     let labels = host.strip_suffix('.').unwrap_or(host).split('.');
     let sound = |label: &str| {
         !label.is_empty()
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
-    let numeric = |label: &str| {
-        label.starts_with("0x") || label.bytes().all(|byte| byte.is_ascii_digit())
-    };
+    let numeric =
+        |label: &str| label.starts_with("0x") || label.bytes().all(|byte| byte.is_ascii_digit());
     labels.clone().all(sound) && !labels.last().is_some_and(numeric)
 }
 

@@ -35,8 +35,11 @@ impl Decoder {
     fn section(&mut self, path: &str, fields: &[Field], mut object: Map<String, Value>) {
         for field in fields {
             let Some(value) = take(&mut object, field.key) else { continue };
-            let name =
-                if path.is_empty() { field.key.to_owned() } else { format!("{path}.{}", field.key) };
+            let name = if path.is_empty() {
+                field.key.to_owned()
+            } else {
+                format!("{path}.{}", field.key)
+            };
             if !value.is_null() {
                 self.field(&name, &field.kind, value);
             }
@@ -55,7 +58,9 @@ impl Decoder {
                 }
             }
             Kind::Duration(of) => {
-                let Some(text) = self.text(name, value).filter(|text| !text.is_empty()) else { return };
+                let Some(text) = self.text(name, value).filter(|text| !text.is_empty()) else {
+                    return;
+                };
                 match go::duration::parse(&text) {
                     Ok(nanoseconds) => *of(&mut self.config) = nanoseconds,
                     Err(error) => self.durations.push(error),
@@ -102,7 +107,8 @@ impl Decoder {
     fn list(&mut self, name: &str, value: Value) -> Vec<String> {
         let Value::Array(items) = value else {
             let kind = kind_word(&value);
-            self.problems.push(format!("'{name}': source data must be an array or slice, got {kind}"));
+            self.problems
+                .push(format!("'{name}': source data must be an array or slice, got {kind}"));
             return Vec::new();
         };
         let mut list = Vec::with_capacity(items.len());
@@ -208,7 +214,8 @@ fn printed(value: &Value) -> String {
             format!("[{}]", items.join(" "))
         }
         Value::Object(object) => {
-            let items: Vec<_> = object.iter().map(|(key, v)| format!("{key}:{}", printed(v))).collect();
+            let items: Vec<_> =
+                object.iter().map(|(key, v)| format!("{key}:{}", printed(v))).collect();
             format!("map[{}]", items.join(" "))
         }
     }
@@ -227,7 +234,10 @@ fn printed_number(number: f64) -> String {
 }
 
 /// Cuts the fraction off; what is beyond 64 bits becomes the nearest integer.
-#[expect(clippy::cast_possible_truncation, reason = "cutting is the purpose, and the cast saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "cutting is the purpose, and the cast saturates"
+)]
 fn truncate(number: f64) -> i64 {
     number as i64
 }

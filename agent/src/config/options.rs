@@ -57,7 +57,8 @@ impl Config {
             quiescent_period: QUIESCENT_PERIOD,
             user_coalesce_period: COALESCE_PERIOD,
             user_quiescent_period: QUIESCENT_PERIOD,
-            broadcast_timeout: positive(self.broadcast_timeout).unwrap_or(defaults.broadcast_timeout),
+            broadcast_timeout: positive(self.broadcast_timeout)
+                .unwrap_or(defaults.broadcast_timeout),
             reconnect_interval: age(self.reconnect_interval, defaults.reconnect_interval)
                 .max(INTERVAL_MIN),
             reconnect_timeout: age(self.reconnect_timeout, defaults.reconnect_timeout),
@@ -135,7 +136,8 @@ mod tests {
     fn limits_are_told_in_serf_s_words() {
         for (protocol, side) in [(1, "low"), (6, "high"), (258, "high")] {
             let error = options(|config| config.protocol = protocol).unwrap_err();
-            let text = format!("Protocol version '{protocol}' too {side}. Must be in range: [2, 5]");
+            let text =
+                format!("Protocol version '{protocol}' too {side}. Must be in range: [2, 5]");
             assert_eq!(error, text);
         }
         let error = options(|config| config.user_event_size_limit = 9_217).unwrap_err();
