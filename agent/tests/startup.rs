@@ -1,4 +1,5 @@
 //! Starts of the agent that were recorded with Serf: what it says, and how it ends, byte for byte.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -14,11 +14,11 @@ use crate::go;
 ///
 /// Serf's text first; then one text for each problem that Serf would only tell after that one is solved.
 pub(super) fn decode(bytes: &[u8]) -> Result<Config, Vec<String>> {
-    let object = match super::json::first_value(bytes).map_err(|error| vec![error])? {
-        Value::Null => return Ok(Config::default()),
-        Value::Object(object) => object,
-        other => return Err(vec![no_map("", &other)]),
-    };
+    let value = super::json::first_value(bytes).map_err(|error| vec![error])?;
+    if value.is_null() {
+        return Ok(Config::default());
+    }
+    let Value::Object(object) = value else { return Err(vec![no_map("", &value)]) };
     let mut decoder = Decoder::default();
     decoder.section("", FIELDS, object);
     decoder.finish()
@@ -80,21 +80,22 @@ impl Decoder {
             },
             Kind::List(of) => *of(&mut self.config) = self.list(name, value),
             Kind::Tags(of) => *of(&mut self.config) = self.tags(name, value),
-            Kind::Section(fields) => match value {
-                Value::Object(object) => self.section(name, fields, object),
-                other => self.problems.push(no_map(name, &other)),
-            },
+            Kind::Section(fields) => {
+                if let Value::Object(object) = value {
+                    self.section(name, fields, object);
+                } else {
+                    self.problems.push(no_map(name, &value));
+                }
+            }
         }
     }
 
     fn text(&mut self, name: &str, value: Value) -> Option<String> {
-        match value {
-            Value::String(text) => Some(text),
-            other => {
-                self.unconvertible(name, "string", &other);
-                None
-            }
-        }
+        let Value::String(text) = value else {
+            self.unconvertible(name, "string", &value);
+            return None;
+        };
+        Some(text)
     }
 
     fn switch(&mut self, name: &str, value: &Value) -> Option<bool> {
@@ -113,10 +114,9 @@ impl Decoder {
         };
         let mut list = Vec::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
-            list.push(match item {
-                Value::Null => String::new(),
-                item => self.text(&format!("{name}[{index}]"), item).unwrap_or_default(),
-            });
+            let text =
+                if item.is_null() { None } else { self.text(&format!("{name}[{index}]"), item) };
+            list.push(text.unwrap_or_default());
         }
         list
     }
@@ -128,11 +128,9 @@ impl Decoder {
         };
         let mut tags = BTreeMap::new();
         for (key, value) in object {
-            let text = match value {
-                Value::Null => String::new(),
-                value => self.text(&format!("{name}[{key}]"), value).unwrap_or_default(),
-            };
-            tags.insert(key, text);
+            let text =
+                if value.is_null() { None } else { self.text(&format!("{name}[{key}]"), value) };
+            tags.insert(key, text.unwrap_or_default());
         }
         tags
     }

@@ -26,14 +26,12 @@ impl Config {
         keyring: Keyring,
     ) -> Result<uwasa_core::config::Config, String> {
         let protocol = self.protocol;
-        let serf_protocol_version = match u8::try_from(protocol) {
-            Ok(version @ 2..=5) => version,
-            _ => {
-                let side = if protocol < 2 { "low" } else { "high" };
-                return Err(format!(
-                    "Protocol version '{protocol}' too {side}. Must be in range: [2, 5]"
-                ));
-            }
+        let version = u8::try_from(protocol).ok().filter(|version| (2..=5).contains(version));
+        let Some(serf_protocol_version) = version else {
+            let side = if protocol < 2 { "low" } else { "high" };
+            return Err(format!(
+                "Protocol version '{protocol}' too {side}. Must be in range: [2, 5]"
+            ));
         };
         let user_event_bytes_max = bytes(self.user_event_size_limit);
         if user_event_bytes_max > USER_EVENT_BYTES_CEILING {
