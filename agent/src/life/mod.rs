@@ -150,9 +150,16 @@ impl Life<'_> {
         Ui.blank();
         Ui.output("Log data will now stream in as it occurs:\n");
         self.log.release();
-        let end = Running { words: self.words, interfaces: self.interfaces, config, log: self.log, agent: &agent, runner }
-            .run()
-            .await;
+        let end = Running {
+            words: self.words,
+            interfaces: self.interfaces,
+            config,
+            log: self.log,
+            agent: &agent,
+            runner,
+        }
+        .run()
+        .await;
         drop(server);
         agent.shut_down().await;
         drop(discovery);
