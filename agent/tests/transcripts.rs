@@ -39,20 +39,31 @@ fn main() -> ExitCode {
         let ignored = setup.needs_private && !private;
         if setup.apart {
             trials.extend(all.iter().map(|s| {
-                trial(format!("{}/{s:02}", case.case), number, setup, vec![*s], private).with_ignored_flag(ignored)
+                trial(format!("{}/{s:02}", case.case), number, setup, vec![*s], private)
+                    .with_ignored_flag(ignored)
             }));
         } else {
-            trials.push(trial(case.case.clone(), number, setup, all, private).with_ignored_flag(ignored));
+            trials.push(
+                trial(case.case.clone(), number, setup, all, private).with_ignored_flag(ignored),
+            );
         }
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn trial(name: String, number: usize, setup: &'static acts::Case, steps: Vec<usize>, private: bool) -> Trial {
+fn trial(
+    name: String,
+    number: usize,
+    setup: &'static acts::Case,
+    steps: Vec<usize>,
+    private: bool,
+) -> Trial {
     Trial::test(name, move || {
         let recorded = data::recorded().cases.swap_remove(number);
         let files = data::files().remove(setup.name).unwrap_or_default();
-        let played = stage::in_private_network(private, move || play::play(setup, &recorded, &files, &steps));
+        let played = stage::in_private_network(private, move || {
+            play::play(setup, &recorded, &files, &steps)
+        });
         played.map_err(Failed::from)
     })
 }
@@ -78,17 +89,10 @@ fn every_case_is_run_or_listed() -> Result<(), Failed> {
 }
 
 fn every_capture_is_compared() -> Result<(), Failed> {
-    use acts::Act::{Datagrams, Keep, KeepFile, KeepHead, NodeLog, Stream, Syslog};
     for (case, files) in data::files() {
-        let setup = table::CASES.iter().find(|c| c.name == case).ok_or(format!("{case} is not run"))?;
-        let acts = setup.around.iter().flat_map(|a| a.before.iter().chain(a.during).chain(a.after));
-        let taken: Vec<&str> = acts
-            .filter_map(|act| match act {
-                Keep(label, _) | KeepHead(label, ..) | KeepFile(label, _) | NodeLog(label, ..) => Some(*label),
-                Syslog(label, _) | Datagrams(label, _) | Stream(label, _) => Some(*label),
-                _ => None,
-            })
-            .collect();
+        let setup =
+            table::CASES.iter().find(|c| c.name == case).ok_or(format!("{case} is not run"))?;
+        let taken: Vec<&str> = setup.around.iter().flat_map(acts::At::labels).collect();
         for label in files.keys().filter(|l| !play::is_input(l)) {
             if !taken.contains(&label.as_str()) {
                 return Err(format!("{case}: {label:?} is not compared").into());

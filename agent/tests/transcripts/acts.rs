@@ -67,13 +67,28 @@ pub(crate) enum Act {
 pub(crate) struct At {
     pub(crate) step: usize,
     pub(crate) env: &'static [(&'static str, &'static str)],
+    /// Texts of log records that may come or not.
+    pub(crate) free: &'static [&'static str],
     pub(crate) before: &'static [Act],
     pub(crate) during: &'static [Act],
     pub(crate) after: &'static [Act],
 }
 
 impl At {
-    pub(crate) const PLAIN: Self = Self { step: 0, env: &[], before: &[], during: &[], after: &[] };
+    pub(crate) const PLAIN: Self =
+        Self { step: 0, env: &[], free: &[], before: &[], during: &[], after: &[] };
+
+    /// The labels of the captures taken around this step.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.before.iter().chain(self.during).chain(self.after).filter_map(|act| match act {
+            Act::Keep(label, _) | Act::KeepHead(label, ..) | Act::KeepFile(label, _) => {
+                Some(*label)
+            }
+            Act::NodeLog(label, ..) | Act::Syslog(label, _) => Some(*label),
+            Act::Datagrams(label, _) | Act::Stream(label, _) => Some(*label),
+            _ => None,
+        })
+    }
 }
 
 /// The set-up of one recorded case.
@@ -93,8 +108,16 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    pub(crate) const PLAIN: Self =
-        Self { name: "", apart: false, frame: None, needs_private: false, cluster: &[], prepare: &[], around: &[], captures: &[] };
+    pub(crate) const PLAIN: Self = Self {
+        name: "",
+        apart: false,
+        frame: None,
+        needs_private: false,
+        cluster: &[],
+        prepare: &[],
+        around: &[],
+        captures: &[],
+    };
 }
 
 /// A deliberate difference of this project's program: `from` in the recording reads `to`.

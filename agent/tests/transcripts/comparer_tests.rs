@@ -37,7 +37,9 @@ const SAMPLES: &[Sample] = &[
         name: "comparer/json",
         shape: Shape::Command,
         expected: "{\n  \"members\": [\n    {\n      \"name\": \"a\"\n    },\n    {\n      \"name\": \"b\"\n    }\n  ]\n}\n",
-        same: &["{\n  \"members\": [\n    {\n      \"name\": \"b\"\n    },\n    {\n      \"name\": \"a\"\n    }\n  ]\n}\n"],
+        same: &[
+            "{\n  \"members\": [\n    {\n      \"name\": \"b\"\n    },\n    {\n      \"name\": \"a\"\n    }\n  ]\n}\n",
+        ],
         different: &[
             "{\n  \"members\": [\n    {\n      \"name\": \"b\"\n    }\n    {\n      \"name\": \"a\"\n    }\n  ]\n}\n",
             "{\n  \"members\": [\n    {\n      \"name\": \"b\"\n    }\n  ]\n}\n",
@@ -47,7 +49,9 @@ const SAMPLES: &[Sample] = &[
         name: "comparer/query",
         shape: Shape::Command,
         expected: "Query 'q' dispatched\nAck from 'a'\nResponse from 'a': x\ny\nTotal Acks: 1\nTotal Responses: 1\n",
-        same: &["Query 'q' dispatched\nResponse from 'a': x\ny\nAck from 'a'\nTotal Acks: 1\nTotal Responses: 1\n"],
+        same: &[
+            "Query 'q' dispatched\nResponse from 'a': x\ny\nAck from 'a'\nTotal Acks: 1\nTotal Responses: 1\n",
+        ],
         different: &[
             "Query 'q' dispatched\nResponse from 'a': x\nAck from 'a'\ny\nTotal Acks: 1\nTotal Responses: 1\n",
             "Query 'q' dispatched\nResponse from 'a': x\ny\nAck from 'a'\nTotal Responses: 1\nTotal Acks: 1\n",
@@ -84,7 +88,9 @@ const SAMPLES: &[Sample] = &[
         name: "comparer/monitor",
         shape: Shape::Log,
         expected: "Event Info:\n\tA: 1\n\tB: 2\n{TS} [WARN] agent: x\n\nRemote side ended the monitor!\nx\n",
-        same: &["2026/01/02 03:04:05 [WARN] agent: x\nEvent Info:\n\tB: 2\n\tA: 1\n\nRemote side ended the monitor!\nx\n"],
+        same: &[
+            "2026/01/02 03:04:05 [WARN] agent: x\nEvent Info:\n\tB: 2\n\tA: 1\n\nRemote side ended the monitor!\nx\n",
+        ],
         different: &[
             "2026/01/02 03:04:05 [WARN] agent: x\nEvent Info:\n\tB: 2\n\tA: 3\n\nRemote side ended the monitor!\nx\n",
             "2026/01/02 03:04:05 [WARN] agent: x\nEvent Info:\n\tB: 2\n\tA: 1\nRemote side ended the monitor!\nx\n",
@@ -117,7 +123,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn check(sample: &Sample) -> Result<(), Failed> {
-    let names = Names { dir: "/d".into(), host: "h.x".into() };
+    let names = Names { dir: "/d".into(), host: "h.x".into(), free: &[] };
     for text in sample.same {
         compare(sample.shape, sample.expected, text, &names)?;
     }

@@ -20,7 +20,8 @@ const INSIDE: &str = "UWASA_TRANSCRIPT_INSIDE";
 
 /// The program under test.
 pub(crate) fn binary() -> PathBuf {
-    std::env::var_os("UWASA_TRANSCRIPT_BIN").map_or_else(|| env!("CARGO_BIN_EXE_serf").into(), PathBuf::from)
+    std::env::var_os("UWASA_TRANSCRIPT_BIN")
+        .map_or_else(|| env!("CARGO_BIN_EXE_serf").into(), PathBuf::from)
 }
 
 /// Whether the program under test is this project's own one.
@@ -32,12 +33,15 @@ pub(crate) fn is_ours() -> bool {
 ///
 /// An ordinary user gets the right by starting the tests again in a user namespace; that call does not return then.
 pub(crate) fn private_networks() -> bool {
-    let allowed = thread::spawn(|| nix::sched::unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).is_ok());
+    let allowed = thread::spawn(|| {
+        nix::sched::unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).is_ok()
+    });
     if allowed.join().unwrap() {
         return true;
     }
     let flags = ["--map-root-user", "--net", "--mount"];
-    let possible = Command::new("unshare").args(flags).args(["ip", "link", "set", "lo", "up"]).output();
+    let possible =
+        Command::new("unshare").args(flags).args(["ip", "link", "set", "lo", "up"]).output();
     if std::env::var_os(INSIDE).is_some() || !possible.is_ok_and(|o| o.status.success()) {
         return false;
     }
@@ -48,7 +52,10 @@ pub(crate) fn private_networks() -> bool {
 }
 
 /// Runs in a thread whose network (and mounts) nobody else sees; programs it starts inherit them.
-pub(crate) fn in_private_network<T: Send + 'static>(private: bool, run: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) fn in_private_network<T: Send + 'static>(
+    private: bool,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> T {
     let thread = thread::spawn(move || {
         if private {
             nix::sched::unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).unwrap();

@@ -3,8 +3,9 @@
 use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 
 use crate::acts::Act::{
-    Datagrams, Directory, Exit, Freeze, Hold, Keep, KeepFile, KeepHead, Kill, Line, Members, NoSyslog, NodeLine,
-    NodeLog, Pause, Poll, Private, Serf, Signal, Start, StartAs, Stream, Syslog, Until, Write,
+    Datagrams, Directory, Exit, Freeze, Hold, Keep, KeepFile, KeepHead, Kill, Line, Members,
+    NoSyslog, NodeLine, NodeLog, Pause, Poll, Private, Serf, Signal, Start, StartAs, Stream,
+    Syslog, Until, Write,
 };
 use crate::acts::{Act, At, Case, Difference, Node};
 use crate::compare::Shape;
@@ -14,6 +15,12 @@ pub(crate) static NOT_RUN: &[(&str, &str)] = &[];
 
 /// Deliberate differences of this project's program from the recordings.
 pub(crate) static DIFFERENCES: &[Difference] = &[];
+
+/// Values of the recordings that depend on how busy the machine is.
+pub(crate) static LOOSE: &[(&str, &str)] = &[
+    ("health_score = 0", "health_score = {N}"),
+    ("\"health_score\": \"0\"", "\"health_score\": \"{N}\""),
+];
 
 const UP: Act = Line("agent: Received event: member-join");
 
@@ -28,7 +35,8 @@ const HANDLERS: &[&str] = &[
 ];
 
 const N1: &[&str] = &concat_args(["-tag", "role=web", "-tag", "dc=east"], HANDLERS);
-const N2: &[&str] = &concat_args(["-tag", "role=db", "-join=127.0.77.1", "-log-level=info"], HANDLERS);
+const N2: &[&str] =
+    &concat_args(["-tag", "role=db", "-join=127.0.77.1", "-log-level=info"], HANDLERS);
 
 const fn concat_args(first: [&'static str; 4], rest: &[&'static str]) -> [&'static str; 11] {
     let mut all = [""; 11];
@@ -55,8 +63,14 @@ const WEB: Case = Case {
         Start("n3"),
         Start("n4"),
         Start("n5"),
-        Members("n1", &[("n1", "alive"), ("n2", "alive"), ("n3", "alive"), ("n4", "alive"), ("n5", "alive")]),
-        Members("n4", &[("n1", "alive"), ("n2", "alive"), ("n3", "alive"), ("n4", "alive"), ("n5", "alive")]),
+        Members(
+            "n1",
+            &[("n1", "alive"), ("n2", "alive"), ("n3", "alive"), ("n4", "alive"), ("n5", "alive")],
+        ),
+        Members(
+            "n4",
+            &[("n1", "alive"), ("n2", "alive"), ("n3", "alive"), ("n4", "alive"), ("n5", "alive")],
+        ),
         Serf(&["leave", "-rpc-addr=127.0.77.4:7373"]),
         Kill("n3"),
         Members("n1", WEB_MEMBERS),
@@ -88,7 +102,13 @@ const AFTER_UP_INT: &[Act] = &[UP, Signal(SIGINT)];
 const AFTER_UP_TERM: &[Act] = &[UP, Signal(SIGTERM)];
 
 pub(crate) static CASES: &[Case] = &[
-    Case { name: "agent-banner", apart: true, ..Case::PLAIN },
+    Case {
+        name: "agent-banner",
+        apart: true,
+        // The second attempt ends the agent at the moment at which the event is due.
+        around: &[At { step: 6, free: &["agent: Received event: member-join"], ..At::PLAIN }],
+        ..Case::PLAIN
+    },
     Case {
         name: "agent-busy-ports",
         apart: true,
@@ -149,12 +169,19 @@ pub(crate) static CASES: &[Case] = &[
                 step: 2,
                 during: &[
                     UP,
-                    Keep("output of the tags command", &["tags", "-rpc-addr=127.0.77.30:7373", "-set", TOO_BIG]),
+                    Keep(
+                        "output of the tags command",
+                        &["tags", "-rpc-addr=127.0.77.30:7373", "-set", TOO_BIG],
+                    ),
                 ],
                 after: &[KeepFile("tags file afterwards (abbreviated)", "tf2.json")],
                 ..At::PLAIN
             },
-            At { step: 4, env: &[("SERF_RPC_ADDR", "127.0.77.99:1"), ("SERF_RPC_AUTH", "x")], ..At::PLAIN },
+            At {
+                step: 4,
+                env: &[("SERF_RPC_ADDR", "127.0.77.99:1"), ("SERF_RPC_AUTH", "x")],
+                ..At::PLAIN
+            },
             At {
                 step: 5,
                 before: &[Hold("127.0.77.99:7946")],
@@ -201,7 +228,11 @@ pub(crate) static CASES: &[Case] = &[
             step: 3,
             before: &[
                 Kill("n30"),
-                StartAs(Node { name: "n30", host: 30, args: &["-protocol=2", "-tag", "role=web", "-tag", "dc=east"] }),
+                StartAs(Node {
+                    name: "n30",
+                    host: 30,
+                    args: &["-protocol=2", "-tag", "role=web", "-tag", "dc=east"],
+                }),
             ],
             ..At::PLAIN
         }],
@@ -213,9 +244,13 @@ pub(crate) static CASES: &[Case] = &[
         around: &[
             At {
                 step: 0,
-                before: &[Directory("hup"), Write("hup/a.json", "{\"event_handlers\": [\"echo one\"]}")],
+                before: &[
+                    Directory("hup"),
+                    Write("hup/a.json", "{\"event_handlers\": [\"echo one\"]}"),
+                ],
                 during: &[
                     UP,
+                    Pause(300),
                     Write("hup/a.json", RELOADED),
                     Signal(SIGHUP),
                     Line("agent: Received event: member-update"),
@@ -253,11 +288,24 @@ pub(crate) static CASES: &[Case] = &[
                 step: 2,
                 during: &[
                     UP,
-                    Serf(&["tags", "-set", "runtime=yes", "-delete", "v", "-rpc-addr=127.0.77.30:7373"]),
-                    Keep("members before and after SIGHUP", &["members", "-rpc-addr=127.0.77.30:7373"]),
+                    Serf(&[
+                        "tags",
+                        "-set",
+                        "runtime=yes",
+                        "-delete",
+                        "v",
+                        "-rpc-addr=127.0.77.30:7373",
+                    ]),
+                    Keep(
+                        "members before and after SIGHUP",
+                        &["members", "-rpc-addr=127.0.77.30:7373"],
+                    ),
                     Signal(SIGHUP),
                     Line("==> Reloading configuration...\n    2"),
-                    Keep("members before and after SIGHUP", &["members", "-rpc-addr=127.0.77.30:7373"]),
+                    Keep(
+                        "members before and after SIGHUP",
+                        &["members", "-rpc-addr=127.0.77.30:7373"],
+                    ),
                 ],
                 ..At::PLAIN
             },
@@ -272,9 +320,21 @@ pub(crate) static CASES: &[Case] = &[
             At { step: 1, during: AFTER_UP_TERM, ..At::PLAIN },
             At { step: 2, during: AFTER_UP_TERM, ..At::PLAIN },
             At { step: 3, during: AFTER_UP_INT, ..At::PLAIN },
-            At { step: 4, during: &[UP, Signal(SIGINT), Line("EventMemberLeave"), Signal(SIGINT)], ..At::PLAIN },
-            At { step: 5, during: &[UP, Signal(SIGINT), Line("EventMemberLeave"), Signal(SIGTERM)], ..At::PLAIN },
-            At { step: 6, during: &[UP, Signal(SIGINT), Line("EventMemberLeave"), Signal(SIGHUP)], ..At::PLAIN },
+            At {
+                step: 4,
+                during: &[UP, Signal(SIGINT), Line("EventMemberLeave"), Signal(SIGINT)],
+                ..At::PLAIN
+            },
+            At {
+                step: 5,
+                during: &[UP, Signal(SIGINT), Line("EventMemberLeave"), Signal(SIGTERM)],
+                ..At::PLAIN
+            },
+            At {
+                step: 6,
+                during: &[UP, Signal(SIGINT), Line("EventMemberLeave"), Signal(SIGHUP)],
+                ..At::PLAIN
+            },
             At { step: 7, during: &[UP, Signal(SIGUSR1), Pause(100), Signal(SIGINT)], ..At::PLAIN },
             At { step: 8, during: &[UP, Signal(SIGQUIT)], ..At::PLAIN },
         ],
@@ -317,12 +377,21 @@ pub(crate) static CASES: &[Case] = &[
         ..Case::PLAIN
     },
     alone("agent-startup-errors"),
-    Case { name: "agent-startup-join", apart: true, cluster: N31, prepare: &[Start("n31")], ..Case::PLAIN },
+    Case {
+        name: "agent-startup-join",
+        apart: true,
+        cluster: N31,
+        prepare: &[Start("n31")],
+        ..Case::PLAIN
+    },
     Case {
         name: "agent-syslog",
         needs_private: true,
         captures: &[("datagrams for", Shape::Distinct)],
-        prepare: &[NoSyslog, Write("sl2.json", "{\"enable_syslog\": true, \"syslog_facility\": \"daemon\"}")],
+        prepare: &[
+            NoSyslog,
+            Write("sl2.json", "{\"enable_syslog\": true, \"syslog_facility\": \"daemon\"}"),
+        ],
         around: &[At {
             step: 1,
             after: &[
@@ -348,8 +417,21 @@ pub(crate) static CASES: &[Case] = &[
         around: &[
             At {
                 step: 0,
-                during: &[UP, Serf(&["tags", "-rpc-addr=127.0.77.30:7373", "-set", "role=web", "-set", "a<b=x&y"])],
-                after: &[KeepFile("tags.json (mode 0o600, no trailing newline)", "tags.json"), Private("tags.json")],
+                during: &[
+                    UP,
+                    Serf(&[
+                        "tags",
+                        "-rpc-addr=127.0.77.30:7373",
+                        "-set",
+                        "role=web",
+                        "-set",
+                        "a<b=x&y",
+                    ]),
+                ],
+                after: &[
+                    KeepFile("tags.json (mode 0o600, no trailing newline)", "tags.json"),
+                    Private("tags.json"),
+                ],
                 ..At::PLAIN
             },
             At {
@@ -414,24 +496,26 @@ pub(crate) static CASES: &[Case] = &[
                 ..At::PLAIN
             },
         ],
-        captures: &[("distinct statsd lines", Shape::Distinct), ("distinct statsite lines", Shape::Distinct)],
+        captures: &[
+            ("distinct statsd lines", Shape::Distinct),
+            ("distinct statsite lines", Shape::Distinct),
+        ],
         ..Case::PLAIN
     },
     web("event", &[]),
     alone("flag-errors"),
-    web(
-        "force-leave",
-        &[
-            At { step: 4, before: &[Until(&["members", "-rpc-addr=127.0.77.1:7373"])], ..At::PLAIN },
-        ],
-    ),
+    web("force-leave", &[]),
     Case {
         name: "handler-behaviour",
         frame: Some(18),
         prepare: &[Poll("frame"), NodeLine("frame", "script output: order1")],
         around: &[
             At { step: 10, after: &[NodeLine("frame", "script output: order2")], ..At::PLAIN },
-            At { step: 14, after: &[NodeLine("frame", "response is past the deadline")], ..At::PLAIN },
+            At {
+                step: 14,
+                after: &[NodeLine("frame", "response is past the deadline")],
+                ..At::PLAIN
+            },
             At { step: 18, during: &[Signal(SIGINT)], ..At::PLAIN },
         ],
         ..Case::PLAIN
@@ -443,7 +527,11 @@ pub(crate) static CASES: &[Case] = &[
     Case {
         name: "join-address-forms",
         prepare: &[
-            StartAs(Node { name: "j1", host: 21, args: &["-bind=127.0.0.1:7946", "-rpc-addr=127.0.0.1:7373"] }),
+            StartAs(Node {
+                name: "j1",
+                host: 21,
+                args: &["-bind=127.0.0.1:7946", "-rpc-addr=127.0.0.1:7373"],
+            }),
             StartAs(Node { name: "j2", host: 22, args: &["-bind=127.0.0.1:7947"] }),
         ],
         ..Case::PLAIN
@@ -453,7 +541,11 @@ pub(crate) static CASES: &[Case] = &[
         name: "keys",
         cluster: &[
             Node { name: "n11", host: 11, args: &["-keyring-file={DIR}/kr11.json"] },
-            Node { name: "n12", host: 12, args: &["-keyring-file={DIR}/kr12.json", "-join=127.0.77.11"] },
+            Node {
+                name: "n12",
+                host: 12,
+                args: &["-keyring-file={DIR}/kr12.json", "-join=127.0.77.11"],
+            },
         ],
         prepare: &[
             Write("kr11.json", "[\"HvY8ubRZMgafUOWvrOadwOckVa1wN3QWAo46FVKbVN8=\"]"),
@@ -472,7 +564,6 @@ pub(crate) static CASES: &[Case] = &[
             after: &[
                 KeepFile("n11 keyring file afterwards", "kr11.json"),
                 KeepFile("n12 keyring file afterwards", "kr12.json"),
-                Private("kr11.json"),
                 NodeLog("n11 agent stdout", "n11", ""),
             ],
             ..At::PLAIN
@@ -485,24 +576,42 @@ pub(crate) static CASES: &[Case] = &[
         prepare: &[StartAs(Node { name: "n13", host: 13, args: &[] })],
         ..Case::PLAIN
     },
-    web(
-        "leave",
-        &[
-            At {
-                step: 0,
-                after: &[
-                    Exit("n5", 0),
-                    NodeLog("n5 agent stdout (tail: last 12 lines)", "n5", "agent.ipc: Graceful leave triggered"),
-                    Members("n1", &[("n1", "alive"), ("n2", "alive"), ("n3", "failed"), ("n4", "left"), ("n5", "left")]),
-                ],
-                ..At::PLAIN
-            },
-        ],
-    ),
+    Case {
+        name: "leave",
+        around: &[At {
+            // What n5 had seen before the recording began.
+            free: &["agent: Received event: member-update"],
+            after: &[
+                Exit("n5", 0),
+                NodeLog(
+                    "n5 agent stdout (tail: last 12 lines)",
+                    "n5",
+                    "agent.ipc: Graceful leave triggered",
+                ),
+                Members(
+                    "n1",
+                    &[
+                        ("n1", "alive"),
+                        ("n2", "alive"),
+                        ("n3", "failed"),
+                        ("n4", "left"),
+                        ("n5", "left"),
+                    ],
+                ),
+            ],
+            ..At::PLAIN
+        }],
+        captures: &[("n5 agent stdout", Shape::Log)],
+        ..WEB
+    },
     web("members-errors", &[]),
     Case {
         name: "members-ipv6",
-        prepare: &[StartAs(Node { name: "n30", host: 30, args: &["-bind=[::1]:7950", "-rpc-addr=[::1]:7373"] })],
+        prepare: &[StartAs(Node {
+            name: "n30",
+            host: 30,
+            args: &["-bind=[::1]:7950", "-rpc-addr=[::1]:7373"],
+        })],
         ..Case::PLAIN
     },
     web("members-json", &[]),
@@ -519,7 +628,13 @@ pub(crate) static CASES: &[Case] = &[
                 step: 0,
                 during: &[
                     Line("agent.ipc: Accepted client: 127.0.0.1:"),
-                    Serf(&["event", "-coalesce=false", "-rpc-addr=127.0.77.15:7373", "deploy", "v1"]),
+                    Serf(&[
+                        "event",
+                        "-coalesce=false",
+                        "-rpc-addr=127.0.77.15:7373",
+                        "deploy",
+                        "v1",
+                    ]),
                     Serf(&["query", "-timeout=500ms", "-rpc-addr=127.0.77.15:7373", "q", "pp"]),
                     Serf(&["tags", "-set", "x=y", "-rpc-addr=127.0.77.15:7373"]),
                     Line("\"member-update\""),
@@ -550,7 +665,10 @@ pub(crate) static CASES: &[Case] = &[
             StartAs(Node { name: "n15", host: 15, args: &["-tag", "role=web", "-tag", "x=y"] }),
             NodeLine("n15", "agent: Received event: member-join"),
         ],
-        around: &[At { during: &[Pause(500), Serf(&["leave", "-rpc-addr=127.0.77.15:7373"])], ..At::PLAIN }],
+        around: &[At {
+            during: &[Pause(500), Serf(&["leave", "-rpc-addr=127.0.77.15:7373"])],
+            ..At::PLAIN
+        }],
         ..Case::PLAIN
     },
     alone("no-agent"),
@@ -558,7 +676,11 @@ pub(crate) static CASES: &[Case] = &[
     web("query-text", &[]),
     web(
         "reachability",
-        &[At { step: 3, during: &[Line("Starting reachability test..."), Pause(300), Signal(SIGINT)], ..At::PLAIN }],
+        &[At {
+            step: 3,
+            during: &[Line("Starting reachability test..."), Pause(300), Signal(SIGINT)],
+            ..At::PLAIN
+        }],
     ),
     web(
         "reachability-missing",
@@ -584,7 +706,10 @@ pub(crate) static CASES: &[Case] = &[
         captures: &[("n14 agent stdout", Shape::Log)],
         ..Case::PLAIN
     },
-    web("rtt", &[At { before: &[Until(&["rtt", "-rpc-addr=127.0.77.1:7373", "n2"])], ..At::PLAIN }]),
+    web(
+        "rtt",
+        &[At { before: &[Until(&["rtt", "-rpc-addr=127.0.77.1:7373", "n2"])], ..At::PLAIN }],
+    ),
     web("tags", &[]),
     alone("top-level"),
 ];
