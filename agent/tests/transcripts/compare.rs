@@ -213,6 +213,9 @@ fn parse_log(text: &str) -> Log {
     let start = regex(r"^( {4})?(\{TS\}|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[");
     let mut log = Log { fixed: Vec::new(), records: Vec::new() };
     let mut in_record = false;
+    if text.is_empty() {
+        return log;
+    }
     let lines: Vec<&str> = text.strip_suffix('\n').unwrap_or(text).split('\n').collect();
     for (at, line) in lines.iter().enumerate() {
         let farewell =

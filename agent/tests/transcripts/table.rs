@@ -80,6 +80,9 @@ const WEB: Case = Case {
     ..Case::PLAIN
 };
 
+const ALL_ALIVE: &[(&str, &str)] =
+    &[("n1", "alive"), ("n2", "alive"), ("n3", "alive"), ("n4", "alive"), ("n5", "alive")];
+
 const WEB_MEMBERS: &[(&str, &str)] =
     &[("n1", "alive"), ("n2", "alive"), ("n3", "failed"), ("n4", "left"), ("n5", "alive")];
 
