@@ -81,6 +81,7 @@ const GROUPS: &[Group] = &[
         client: "python",
         peer: Some(&["-tag", "z=1"]),
         prepare: &[],
+        logs: |_| false,
     },
     Group {
         name: "n60/npm",
@@ -88,6 +89,7 @@ const GROUPS: &[Group] = &[
         client: "npm",
         peer: Some(&["-tag", "z=venv05"]),
         prepare: &[],
+        logs: |_| false,
     },
     Group {
         name: "n60/raw",

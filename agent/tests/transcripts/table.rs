@@ -63,14 +63,10 @@ const WEB: Case = Case {
         Start("n3"),
         Start("n4"),
         Start("n5"),
-        Members(
-            "n1",
-            &[("n1", "alive"), ("n2", "alive"), ("n3", "alive"), ("n4", "alive"), ("n5", "alive")],
-        ),
-        Members(
-            "n4",
-            &[("n1", "alive"), ("n2", "alive"), ("n3", "alive"), ("n4", "alive"), ("n5", "alive")],
-        ),
+        Members("n1", ALL_ALIVE),
+        Members("n2", ALL_ALIVE),
+        Members("n4", ALL_ALIVE),
+        Members("n5", ALL_ALIVE),
         Serf(&["leave", "-rpc-addr=127.0.77.4:7373"]),
         Kill("n3"),
         Members("n1", WEB_MEMBERS),
