@@ -2,6 +2,8 @@
 //!
 //! `UWASA_TRANSCRIPT_BIN` names another program to test; with the original one every case must pass, which is the proof
 //! of the harness. Cases run at the same time, each in a network of its own, so the recorded addresses are used literally.
+#![allow(clippy::unwrap_used, reason = "a test may stop at what must not happen")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "most acts concern one place only")]
 
 use std::process::ExitCode;
 
@@ -9,6 +11,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 #[path = "transcripts/acts.rs"]
 mod acts;
+#[path = "transcripts/agent_cases.rs"]
+mod agent_cases;
+#[path = "transcripts/command_cases.rs"]
+mod command_cases;
 #[path = "transcripts/compare.rs"]
 mod compare;
 #[path = "transcripts/comparer_tests.rs"]
@@ -37,7 +43,7 @@ fn main() -> ExitCode {
     trials.push(Trial::test("every_case_is_run_or_listed", every_case_is_run_or_listed));
     trials.push(Trial::test("every_capture_is_compared", every_capture_is_compared));
     for (number, case) in data::recorded().cases.iter().enumerate() {
-        let Some(setup) = table::CASES.iter().find(|c| c.name == case.case) else { continue };
+        let Some(setup) = table::cases().find(|c| c.name == case.case) else { continue };
         let all: Vec<usize> = (0..case.steps.len()).collect();
         let ignored = setup.needs_private && !private;
         if setup.apart {
@@ -73,7 +79,7 @@ fn trial(
             match &played {
                 Ok(()) => return Ok(()),
                 Err(why) => eprintln!(
-                    "{}, first attempts: {}",
+                    "{}, an attempt: {}",
                     setup.name,
                     why.lines().next().unwrap_or_default()
                 ),
@@ -86,7 +92,7 @@ fn trial(
 fn every_case_is_run_or_listed() -> Result<(), Failed> {
     let recorded: Vec<String> = data::recorded().cases.into_iter().map(|c| c.case).collect();
     let listed = |name: &str| {
-        table::CASES.iter().filter(|c| c.name == name).count()
+        table::cases().filter(|c| c.name == name).count()
             + table::NOT_RUN.iter().filter(|(n, reason)| *n == name && !reason.is_empty()).count()
     };
     for name in &recorded {
@@ -99,14 +105,13 @@ fn every_case_is_run_or_listed() -> Result<(), Failed> {
             return Err(format!("a difference in {} without reason or case", d.case).into());
         }
     }
-    let unknown = table::CASES.iter().find(|c| !recorded.iter().any(|r| r == c.name));
+    let unknown = table::cases().find(|c| !recorded.iter().any(|r| r == c.name));
     unknown.map_or(Ok(()), |c| Err(format!("{} is not recorded", c.name).into()))
 }
 
 fn every_capture_is_compared() -> Result<(), Failed> {
     for (case, files) in data::files() {
-        let setup =
-            table::CASES.iter().find(|c| c.name == case).ok_or(format!("{case} is not run"))?;
+        let setup = table::cases().find(|c| c.name == case).ok_or(format!("{case} is not run"))?;
         let taken: Vec<&str> = setup.around.iter().flat_map(acts::At::labels).collect();
         for label in files.keys().filter(|l| !play::is_input(l)) {
             if !taken.contains(&label.as_str()) {

@@ -194,11 +194,11 @@ impl Stage<'_> {
     /// A recorded capture from the line on from which the table wants it.
     fn cut(&self, label: &str, recorded: &str) -> String {
         let acts = self.case.around.iter().flat_map(|a| a.after);
-        let from = acts.filter_map(|a| match a {
+        let mut from = acts.filter_map(|a| match a {
             Act::NodeLog(l, _, from) if *l == label => Some(*from),
             _ => None,
         });
-        from_line(recorded, from.last().unwrap_or(""))
+        from_line(recorded, from.next().unwrap_or(""))
     }
 
     fn perform(&mut self, acts: &[Act], mut step: Option<&mut Program>) -> Check {

@@ -87,7 +87,13 @@ pub(crate) struct Finished {
 }
 
 #[derive(Clone, Default)]
-struct Output(Arc<(Mutex<(Vec<u8>, bool)>, Condvar)>);
+struct Output(Arc<(Mutex<Written>, Condvar)>);
+
+#[derive(Default)]
+struct Written {
+    bytes: Vec<u8>,
+    closed: bool,
+}
 
 impl Output {
     fn fill(mut from: impl Read + Send + 'static) -> Self {
@@ -98,8 +104,8 @@ impl Output {
             loop {
                 let read = from.read(&mut chunk).unwrap_or(0);
                 let mut state = sink.0.0.lock().unwrap();
-                state.0.extend_from_slice(&chunk[..read]);
-                state.1 = read == 0;
+                state.bytes.extend_from_slice(&chunk[..read]);
+                state.closed = read == 0;
                 sink.0.1.notify_all();
                 if read == 0 {
                     return;
@@ -110,7 +116,7 @@ impl Output {
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.0.lock().unwrap().0).into_owned()
+        String::from_utf8_lossy(&self.0.0.lock().unwrap().bytes).into_owned()
     }
 
     /// Waits until the text so far passes the test, or the writer has closed it.
@@ -118,11 +124,11 @@ impl Output {
         let deadline = Instant::now() + patience;
         let mut state = self.0.0.lock().unwrap();
         loop {
-            if done(&String::from_utf8_lossy(&state.0)) {
+            if done(&String::from_utf8_lossy(&state.bytes)) {
                 return true;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if state.1 || left.is_zero() {
+            if state.closed || left.is_zero() {
                 return false;
             }
             state = self.0.1.wait_timeout(state, left).unwrap().0;
