@@ -71,8 +71,8 @@ const SAMPLES: &[Sample] = &[
     },
     Sample {
         name: "answers/log",
-        expected: header!("81a34c6f67bb323032362f31312f32322030383a35363a3232205b494e464f5d2078"),
-        same: &[header!("81a34c6f67bb323032372f31312f32322030383a35363a3232205b494e464f5d2079")],
+        expected: header!("81a34c6f67bc323032362f31312f32322030383a35363a3232205b494e464f5d2078"),
+        same: &[header!("81a34c6f67bc323032372f31312f32322030383a35363a3232205b494e464f5d2079")],
         different: &[header!("81a34c6f67a178")],
     },
 ];

@@ -120,7 +120,8 @@ impl Case {
     };
 }
 
-/// A deliberate difference of this project's program: `from` in the recording reads `to`.
+/// A deliberate difference of this project's program: `from` in the recorded step (and in the case's captures) reads
+/// `to`, and the step ends with `exit`.
 pub(crate) struct Difference {
     pub(crate) case: &'static str,
     pub(crate) step: usize,

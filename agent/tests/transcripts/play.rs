@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
 
-use crate::acts::{Act, At, Case, Node};
+use crate::acts::{Act, At, Case, Difference, Node};
 use crate::compare::{Names, Shape, compare};
 use crate::data::{RecordedCase, Step};
 use crate::stage::{Finished, PATIENCE, Program, is_ours};
@@ -111,7 +111,7 @@ impl Stage<'_> {
             false => Program::start(&self.dir(), &argv, &env),
         };
         self.perform(at.during, Some(&mut program))?;
-        let (stdout, exit) = self.expected(number, step);
+        let Finished { stdout, stderr, exit } = self.expected(number, step);
         let shape = if matches!(step.argv.first().map(|a| &**a), Some("agent" | "monitor")) {
             Shape::Log
         } else {
@@ -126,9 +126,8 @@ impl Stage<'_> {
         let Finished { stdout: out, stderr: err, exit: status } =
             program.finish(PATIENCE).ok_or("does not end")?;
         compare(shape, &stdout, &out, &names).map_err(|e| format!("stdout: {e}"))?;
-        let shape =
-            if step.stderr.contains("{INTERVAL}") { Shape::Metrics } else { Shape::Command };
-        compare(shape, &step.stderr, &err, &names).map_err(|e| format!("stderr: {e}"))?;
+        let shape = if stderr.contains("{INTERVAL}") { Shape::Metrics } else { Shape::Command };
+        compare(shape, &stderr, &err, &names).map_err(|e| format!("stderr: {e}"))?;
         if status != exit {
             return Err(format!("exit status {exit} expected, {status} seen"));
         }
@@ -141,18 +140,22 @@ impl Stage<'_> {
     }
 
     /// What the recording says, with the deliberate differences of this project's program applied.
-    fn expected(&self, number: usize, step: &Step) -> (String, i32) {
-        let mut expected = (step.stdout.clone(), step.exit);
+    fn expected(&self, number: usize, step: &Step) -> Finished {
+        let mut expected =
+            Finished { stdout: step.stdout.clone(), stderr: step.stderr.clone(), exit: step.exit };
         for (from, to) in LOOSE {
-            expected.0 = expected.0.replace(from, to);
+            expected.stdout = expected.stdout.replace(from, to);
         }
-        for d in
-            DIFFERENCES.iter().filter(|d| is_ours() && d.case == self.case.name && d.step == number)
-        {
-            expected.0 = expected.0.replace(d.from, d.to);
-            expected.1 = d.exit.unwrap_or(expected.1);
+        for d in self.differences().filter(|d| d.step == number) {
+            expected.stdout = expected.stdout.replace(d.from, d.to);
+            expected.stderr = expected.stderr.replace(d.from, d.to);
+            expected.exit = d.exit.unwrap_or(expected.exit);
         }
         expected
+    }
+
+    fn differences(&self) -> impl Iterator<Item = &'static Difference> {
+        DIFFERENCES.iter().filter(|d| is_ours() && d.case == self.case.name)
     }
 
     fn check_captures(&self, apart: bool) -> Check {
@@ -183,7 +186,10 @@ impl Stage<'_> {
                 .find(|a| a.labels().any(|l| l == label))
                 .map_or(&[][..], |a| a.free);
             for (recorded, kept) in recorded.iter().zip(&kept) {
-                let recorded = self.cut(label, recorded);
+                let mut recorded = self.cut(label, recorded);
+                for d in self.differences() {
+                    recorded = recorded.replace(d.from, d.to);
+                }
                 compare(shape, &recorded, kept, &self.names(free))
                     .map_err(|e| format!("{label}: {e}"))?;
             }
