@@ -325,6 +325,8 @@ impl Driver {
 
     /// Ends node, snapshot and streams; requests that still wait are refused.
     pub(super) async fn shut_down(mut self, how: Ended) {
+        // What still waits to be told is lost with the agent, as in Serf.
+        self.subscribers.clear();
         let now = self.now();
         self.node.stop(&mut Cx { now, pool: &mut self.pool, out: &mut self.out });
         self.drain();
