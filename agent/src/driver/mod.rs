@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
@@ -161,9 +162,13 @@ impl Driver {
     ) {
         let mut flow = self.drain();
         let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+        let mut alarm = pin!(tokio::time::sleep_until(self.wall(Instant::ZERO)));
         while flow == Flow::On {
             let deadline = self.node.deadline().map_or(Instant::MAX, |(at, _)| at);
-            let wait = deadline - self.now();
+            // Registered again only when it moved: that wakes the runtime's timer.
+            if deadline != Instant::MAX && alarm.deadline() != self.wall(deadline) {
+                alarm.as_mut().reset(self.wall(deadline));
+            }
             let (mut request, mut event) = (None, None);
             tokio::select! {
                 biased;
@@ -174,7 +179,7 @@ impl Driver {
                     let _ = ready;
                 }
                 error = disk_failure(&mut disk_failures) => self.on_disk_failure(&error),
-                () = tokio::time::sleep(wait), if deadline != Instant::MAX => {}
+                () = &mut alarm, if deadline != Instant::MAX => {}
             }
             flow = self.turn(request, event, &mut requests, &mut buffer);
         }
@@ -223,6 +228,11 @@ impl Driver {
             }
         }
         Flow::On
+    }
+
+    /// A time of the node as one of the runtime.
+    fn wall(&self, at: Instant) -> tokio::time::Instant {
+        tokio::time::Instant::from_std(self.origin + Duration::from_nanos(at.as_nanos()))
     }
 
     fn fire_timers(&mut self) -> Flow {
