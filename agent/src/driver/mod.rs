@@ -267,7 +267,9 @@ impl Driver {
                 }
                 Output::Stream { id, action } => self.streams.act(id, &action, &self.narrator),
                 Output::Event(event) => match event_of(event, &self.pool) {
-                    Told::Everyone(event) => requests::publish(&mut self.subscribers, event),
+                    Told::Everyone(event) => {
+                        requests::publish(&mut self.subscribers, event, &mut self.narrator);
+                    }
                     Told::Asker { op, record } => requests::record(&self.pending, op.0, record),
                     Told::Keyring { keyring, answers } => {
                         if let Some(path) = &self.keyring_file {

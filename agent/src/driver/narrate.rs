@@ -14,7 +14,7 @@ use uwasa_core::trace::{
     Accusation, Cause, KeyQuery, MemberState, MemberStatus, ProbeOutcome, QueueKind, Trace,
 };
 
-/// Complaints about received packets that are written per second; further ones are only counted.
+/// Complaints about received packets and slow subscribers that are written per second; further ones are only counted.
 const COMPLAINTS_PER_SECOND: u32 = 10;
 /// Members with a suspicion under way whose confirmations are remembered.
 const SUSPECTS: usize = 4_096;
@@ -106,6 +106,11 @@ impl Narrator {
         } else {
             tracing::debug!(target: "memberlist", "Packet or part of it dropped from={from}");
         }
+    }
+
+    /// Whether a complaint may be written now.
+    pub(super) fn may_complain(&mut self) -> bool {
+        self.complaints.may_speak()
     }
 
     /// Counts by reason what the node has dropped since the last call.

@@ -22,6 +22,8 @@ use crate::log::Log;
 const CONNECTIONS_MAX: usize = 16_384;
 /// How long nobody is accepted after the system could not.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Strangers that are never looked through.
+const SWEEP_MIN: usize = 16;
 /// The least time between two log records about clients that could not be let in.
 const WARNING_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -63,8 +65,8 @@ impl Server {
             token: auth.into(),
             closing,
             places: Arc::new(Semaphore::new(places)),
-            places_max: places,
             strangers: VecDeque::new(),
+            sweep_at: SWEEP_MIN,
             warned: None,
         };
         Self { _open: open, _acceptor: Task::spawn(door.run()), _file: file }
@@ -78,9 +80,10 @@ struct Door<B> {
     token: Arc<str>,
     closing: watch::Receiver<()>,
     places: Arc<Semaphore>,
-    places_max: usize,
     /// Clients that may not have shown yet that they are any, the oldest first.
     strangers: VecDeque<Weak<Connection>>,
+    /// How many of them make it worth to look which are none any more.
+    sweep_at: usize,
     /// When a client that could not be let in was last logged.
     warned: Option<Instant>,
 }
@@ -139,11 +142,9 @@ impl<B: Backend> Door<B> {
     fn remember(&mut self, connection: &Arc<Connection>) {
         let is_stranger =
             |known: &Weak<Connection>| known.upgrade().is_some_and(|known| known.is_stranger());
-        while self.strangers.front().is_some_and(|oldest| !is_stranger(oldest)) {
-            self.strangers.pop_front();
-        }
-        if self.strangers.len() >= 2 * self.places_max {
+        if self.strangers.len() >= self.sweep_at {
             self.strangers.retain(is_stranger);
+            self.sweep_at = 2 * self.strangers.len() + SWEEP_MIN;
         }
         self.strangers.push_back(Arc::downgrade(connection));
     }

@@ -6,6 +6,8 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use crate::siege::{Agent, Siege, TIME_MAX, heavy, wait_until};
 
 /// Resident memory without connections, in KiB: the program's own pages.
@@ -18,7 +20,10 @@ fn count() -> u64 {
     if heavy() { 10_000 } else { 1_000 }
 }
 
+/// Opens connections and writes the same to each.
 fn open(to: SocketAddr, count: u64, first: &[u8]) -> Vec<TcpStream> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     let mut streams = Vec::new();
     for _ in 0..count {
         let mut stream = TcpStream::connect_timeout(&to, TIME_MAX).unwrap();

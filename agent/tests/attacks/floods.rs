@@ -24,6 +24,9 @@ fn greeted(victim: &Agent) -> TcpStream {
 
 const HANDSHAKE: &[u8] = b"\x82\xa7Command\xa9handshake\xa3Seq\x01\x81\xa7Version\x01";
 const EVENT: &[u8] = b"\x82\xa7Command\xa5event\xa3Seq\x02\x83\xa4Name\xa1e\xa7Payload\xc4\x06hello!\xa8Coalesce\xc2";
+/// Without the 400 bytes of its payload.
+const LONG_EVENT: &[u8] =
+    b"\x82\xa7Command\xa5event\xa3Seq\x02\x82\xa4Name\xa1e\xa7Payload\xc5\x01\x90";
 const QUERY: &[u8] = b"\x82\xa7Command\xa5query\xa3Seq\x03\x83\xa4Name\xa1q\xaaRequestAck\xc3\xa7Timeout\xce\x05\xf5\xe1\x00";
 const MEMBERS: &[u8] = b"\x82\xa7Command\xa7members\xa3Seq\x04";
 const STREAM: &[u8] = b"\x82\xa7Command\xa6stream\xa3Seq\x05\x81\xa4Type\xa1*";
@@ -80,18 +83,21 @@ fn events_and_queries_and_questions_without_a_pause() {
 
 #[test]
 fn readers_of_streams_and_monitors_that_do_not_read() {
+    let long = [LONG_EVENT, &[b'x'; 400]].concat();
     let mut siege = Siege::lay(&[]);
     siege.endure(MEMORY_MAX, |victim| {
         let silent: Vec<TcpStream> = (0..20)
             .map(|number| deaf(victim, if number % 2 == 0 { STREAM } else { MONITOR }))
             .collect();
         thread::scope(|scope| {
-            scope.spawn(|| repeat(victim, EVENT, time(), true));
-            scope.spawn(|| repeat(victim, EVENT, time(), true));
+            scope.spawn(|| repeat(victim, &long, time(), true));
+            scope.spawn(|| repeat(victim, &long, time(), true));
             // These do not read the answers either.
             scope.spawn(|| repeat(victim, MEMBERS, time(), false));
         });
         drop(silent);
     });
     assert!(siege.victim.counted("agent.events.dropped") > 0);
+    let lines = siege.victim.log().matches("Dropping event").count() as u64;
+    assert!(lines <= 20 * (time().as_secs() + 2), "{lines} lines of log");
 }

@@ -61,7 +61,7 @@ fn random_truncated_and_mistyped_requests() {
     ];
     siege.endure(MEMORY_MAX, |victim| {
         let mut rng = Rng::from_seed([3; 32]);
-        for round in 0..400 {
+        for round in 0..150 {
             let mut junk = vec![0; rng.index(300)];
             rng.fill(&mut junk);
             send(victim, round % 2 == 0, &junk);
@@ -74,7 +74,7 @@ fn random_truncated_and_mistyped_requests() {
             send(victim, false, &HANDSHAKE[..cut]);
         }
     });
-    assert!(siege.victim.counted("agent.ipc.undecodable") > 100);
+    assert!(siege.victim.counted("agent.ipc.undecodable") > 50);
 }
 
 #[test]
