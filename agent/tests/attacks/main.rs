@@ -3,6 +3,8 @@
 //!
 //! Every attack hits an agent of its own, one attack at a time. `UWASA_HEAVY=1` makes them larger.
 
+#![expect(clippy::unwrap_used, reason = "tests, with helpers outside of functions marked as such")]
+
 mod connections;
 mod datagrams;
 mod floods;
