@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, UnixListener, lookup_host};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, lookup_host};
 
 use super::outlet::WriteHalf;
 use super::session::ReadHalf;
 
-/// Clients of a Unix socket that may wait to be accepted.
-const UNIX_BACKLOG: i32 = 1_024;
+/// Clients that may wait to be accepted, as far as the system allows. Whoever finds no room tries again after a second.
+const BACKLOG: u16 = 4_096;
 /// How often a silent TCP client is asked whether it is still there; the system does that.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
@@ -106,12 +106,19 @@ async fn bind_tcp(addr: &str) -> io::Result<TcpListener> {
     };
     let mut last = invalid("no suitable address found");
     for candidate in candidates {
-        match TcpListener::bind(candidate).await {
+        match listen(candidate) {
             Ok(listener) => return Ok(listener),
             Err(error) => last = explained(&format!("listen tcp {candidate}: bind"), &error),
         }
     }
     Err(last)
+}
+
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG.into())
 }
 
 /// The system's error as Go words it.
@@ -130,7 +137,7 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let file = SocketFile::new(path)?;
     // Before anybody can connect.
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    socket.listen(UNIX_BACKLOG)?;
+    socket.listen(BACKLOG.into())?;
     socket.set_nonblocking(true)?;
     Ok((UnixListener::from_std(socket.into())?, file))
 }

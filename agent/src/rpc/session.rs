@@ -91,6 +91,10 @@ impl<B: Backend> Session<B> {
         }
     }
 
+    pub(super) fn connection(&self) -> Arc<Connection> {
+        Arc::clone(&self.connection)
+    }
+
     /// Serves the client until one of the two sides has had enough.
     pub(super) async fn run(&mut self) {
         loop {
@@ -117,8 +121,7 @@ impl<B: Backend> Session<B> {
     }
 
     fn object_max(&self) -> usize {
-        let trusted = self.greeted && (self.authorized || self.token.is_empty());
-        if trusted { OBJECT_MAX } else { STRANGER_OBJECT_MAX }
+        if self.connection.is_stranger() { STRANGER_OBJECT_MAX } else { OBJECT_MAX }
     }
 
     /// Deals with the request of the present header.
@@ -233,12 +236,20 @@ impl<B: Backend> Session<B> {
         if core::mem::replace(&mut self.greeted, true) {
             return self.answer(errors::DUPLICATE_HANDSHAKE).await;
         }
+        self.trust_if_known();
         self.answer("").await
+    }
+
+    fn trust_if_known(&self) {
+        if self.greeted && (self.authorized || self.token.is_empty()) {
+            self.connection.trust();
+        }
     }
 
     async fn auth(&mut self, token: &[u8]) -> Result<(), End> {
         if bool::from(self.token.as_bytes().ct_eq(token)) {
             self.authorized = true;
+            self.trust_if_known();
             self.answer("").await
         } else {
             self.answer(errors::INVALID_AUTH).await
