@@ -2,7 +2,11 @@
 //!
 //! Nothing here sleeps for a fixed time: everything that takes time is asked for until it is there, with a deadline.
 //! Processes end with the value that started them, by their own id.
-#![allow(dead_code, reason = "every test binary that includes this module uses another part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every test binary that includes this module uses another part of it"
+)]
 
 mod agent;
 mod process;
