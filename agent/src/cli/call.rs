@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -41,11 +42,24 @@ pub struct Call<'a> {
     entry: &'static Entry,
     program: Program,
     words: &'a [String],
+    last: Option<&'a OsStr>,
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(entry: &'static Entry, program: Program, words: &'a [String]) -> Self {
-        Self { entry, program, words }
+    /// `last`: the last argument of the process as it was given.
+    pub(super) fn new(
+        entry: &'static Entry,
+        program: Program,
+        words: &'a [String],
+        last: Option<&'a OsStr>,
+    ) -> Self {
+        Self { entry, program, words, last }
+    }
+
+    /// The last word, byte for byte: payloads stand there, and are no texts.
+    #[must_use]
+    pub fn last_bytes(&self) -> &'a [u8] {
+        self.last.map_or(&[], OsStrExt::as_bytes)
     }
 
     /// The words behind the command's name.

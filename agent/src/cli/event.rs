@@ -11,10 +11,12 @@ use crate::go::flags;
 /// Runs the command.
 pub(super) fn run(call: &Call<'_>) -> ExitCode {
     let command = rpc::command("event").arg(flags::switch("coalesce").default_value("true"));
-    rpc::run(call, command, event)
+    let last = call.last_bytes();
+    rpc::run(call, command, async |matches: &ArgMatches| event(matches, last).await)
 }
 
-async fn event(matches: &ArgMatches) -> Outcome {
+/// `last`: the last word, which is the payload if there is one.
+async fn event(matches: &ArgMatches, last: &[u8]) -> Outcome {
     let mut words = flags::words(matches);
     let (name, payload) = match (words.next(), words.next(), words.next()) {
         (None, ..) => return Err(Stop::Usage("An event name must be specified.")),
@@ -27,7 +29,7 @@ async fn event(matches: &ArgMatches) -> Outcome {
     };
     let coalesce = rpc::is_set(matches, "coalesce");
     let mut client = rpc::connect(matches).await?;
-    let sent = client.event(name, payload.map(str::as_bytes), coalesce).await;
+    let sent = client.event(name, payload.map(|_| last), coalesce).await;
     sent.map_err(rpc::failed("Error sending event"))?;
     rpc::say(format_args!("Event '{name}' dispatched! Coalescing enabled: {coalesce}"))?;
     Ok(())

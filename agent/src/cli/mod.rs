@@ -35,10 +35,12 @@ use table::Entry;
 /// The status for a command that does not exist.
 const UNKNOWN_COMMAND: u8 = 127;
 
-/// Runs the command that `args` (the program's name first) ask for. Bytes in them that are no UTF-8 become U+FFFD.
+/// Runs the command that `args` (the program's name first) ask for. Bytes in them that are no UTF-8 become U+FFFD, except
+/// in payloads.
 pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let program = Program::called(args.next().as_deref());
-    let words: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let args: Vec<OsString> = args.collect();
+    let words: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     match decide(&words) {
         Decision::Usage { help } => {
             print_error(&usage::text(program));
@@ -56,7 +58,10 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
             print_error(&entry.help.text(program));
             ExitCode::FAILURE
         }
-        Decision::Run(entry, words) => (entry.run)(&Call::new(entry, program, words)),
+        Decision::Run(entry, words) => {
+            let last = args.last().map(OsString::as_os_str);
+            (entry.run)(&Call::new(entry, program, words, last))
+        }
     }
 }
 

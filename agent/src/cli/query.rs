@@ -21,18 +21,20 @@ pub(super) fn run(call: &Call<'_>) -> ExitCode {
         .arg(flags::duration("timeout").default_value("0"))
         .arg(flags::switch("no-ack"))
         .arg(flags::integer("relay-factor").default_value("0"));
-    rpc::run(call, command, query)
+    let last = call.last_bytes();
+    rpc::run(call, command, async |matches: &ArgMatches| query(matches, last).await)
 }
 
-async fn query(matches: &ArgMatches) -> Outcome {
+/// `last`: the last word, which is the payload if there is one.
+async fn query(matches: &ArgMatches, last: &[u8]) -> Outcome {
     let mut interrupts = rpc::interrupts()?;
     tokio::select! {
-        outcome = ask(matches) => outcome,
+        outcome = ask(matches, last) => outcome,
         _ = interrupts.recv() => Err(Stop::Silent),
     }
 }
 
-async fn ask(matches: &ArgMatches) -> Outcome {
+async fn ask(matches: &ArgMatches, last: &[u8]) -> Outcome {
     let tags = rpc::pairs(matches, "tag")?;
     let nodes = rpc::list(matches, "node");
     let mut words = flags::words(matches);
@@ -57,7 +59,7 @@ async fn ask(matches: &ArgMatches) -> Outcome {
     }
     let query = Query {
         name,
-        payload: payload.map(str::as_bytes),
+        payload: payload.map(|_| last),
         nodes: &nodes,
         tags: Some(&tags),
         ack,

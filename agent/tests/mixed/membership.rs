@@ -32,6 +32,10 @@ fn each_side_joins_the_other_and_sees_its_tags() {
             }
         }
 
+        // Later news of a member would take the place of its join in the same event.
+        host.hears_member("member-join", "guest");
+        host.hears_member("member-join", "late");
+
         // Tags change on either side; a key with a new value, a new key, a lost key.
         guest.does(&["tags", "-set", "role=cache", "-set", "rack=7"]);
         host.does(&["tags", "-delete", "dc"]);
@@ -39,8 +43,6 @@ fn each_side_joins_the_other_and_sees_its_tags() {
             agent.sees_tags("guest", &[("role", "cache"), ("rack", "7")]);
             agent.sees_tags("host", &[("role", "web")]);
         }
-        host.hears_member("member-join", "guest");
-        host.hears_member("member-join", "late");
         host.hears_member("member-update", "guest");
     });
 }

@@ -121,7 +121,7 @@ fn answers_are_what_the_handlers_wrote() {
         lines.sort_unstable();
         assert_eq!(lines.len(), 2, "{text}");
         assert_eq!(lines[0], "Ack from 'b'");
-        assert!(lines[1].starts_with("Response from 'b': b has  at "), "{text}");
+        assert!(lines[1].starts_with("Response from 'b': b has at "), "{text}");
     });
 }
 

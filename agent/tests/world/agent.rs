@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt::{self, Debug, Formatter};
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -143,12 +144,19 @@ impl<'w> Spec<'w> {
 }
 
 /// An event that a recording handler heard.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Heard {
     pub(crate) event: String,
     pub(crate) name: String,
     pub(crate) ltime: Option<u64>,
     pub(crate) input: Vec<u8>,
+}
+
+impl Debug for Heard {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { event, name, ltime, input } = self;
+        write!(f, "{event} {name} {ltime:?} {:?}", String::from_utf8_lossy(input))
+    }
 }
 
 impl Heard {
@@ -171,6 +179,10 @@ impl Heard {
         let text = String::from_utf8_lossy(&self.input);
         self.event == event && text.lines().any(|line| line.split('\t').next() == Some(member))
     }
+}
+
+fn status_in<'a>(members: &'a BTreeMap<String, Value>, name: &str) -> &'a str {
+    members.get(name).map_or("gone", |member| member["status"].as_str().expect("a text"))
 }
 
 /// A running agent. Dropping it kills the process; after a failure its output is shown.
@@ -233,14 +245,20 @@ impl Agent {
         let what = format!("{name} is {status} at {} ({:?})", self.name, self.kind);
         wait_for(&what, || {
             let members = self.ask_members().map_err(|said| format!("{said:?}"))?;
-            let told = members.get(name).map_or("gone", |it| it["status"].as_str().expect("text"));
+            let told = status_in(&members, name);
             if told == status { Ok(()) } else { Err(told.to_owned()) }
         });
     }
 
+    /// The status of a member; "gone" if it is not in the list.
+    pub(crate) fn status_of(&self, name: &str) -> String {
+        status_in(&self.members(), name).to_owned()
+    }
+
     /// Waits until a member has these tags here, and no others.
     pub(crate) fn sees_tags(&self, name: &str, tags: &[(&str, &str)]) {
-        let want: Value = tags.iter().map(|&(key, value)| (key.to_owned(), value.into())).collect();
+        let want: Value =
+            tags.iter().map(|&(key, value)| (key.to_owned(), Value::from(value))).collect();
         let what = format!("{name} has the tags {tags:?} at {} ({:?})", self.name, self.kind);
         wait_for(&what, || {
             let members = self.members();

@@ -2,7 +2,11 @@
 //!
 //! Nothing here sleeps for a fixed time: everything that takes time is asked for until it is there, with a deadline.
 //! Processes end with the value that started them, by their own id.
-#![allow(dead_code, reason = "every test binary that includes this module uses another part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every test binary that includes this module uses another part of it"
+)]
 
 mod agent;
 mod process;
@@ -19,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-pub(crate) use agent::{Agent, Heard, Spec};
+pub(crate) use agent::{Agent, Spec};
 pub(crate) use process::{Said, Terminal, run};
 
 /// Until when a thing must have happened. Far more than it takes: a busy machine is not a defect.
@@ -60,7 +64,7 @@ impl Kind {
 
 /// Tells why a test does not run; not by `eprintln!`, which the test harness would swallow.
 pub(crate) fn skip(test: &str, why: &str) {
-    let _ = writeln!(std::io::stderr(), "skipped {test}: {why}");
+    let _ = writeln!(io::stderr(), "skipped {test}: {why}");
 }
 
 /// Whether what a test needs may be missing; `UWASA_REQUIRE_PEER=1` forbids it.
