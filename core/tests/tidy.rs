@@ -114,7 +114,7 @@ fn only_the_driver_of_the_agent_runs_a_node() {
     let source = root().join("agent/src");
     for (path, text) in production_code().iter().filter(|(path, _)| path.starts_with(&source)) {
         let inside = path.strip_prefix(&source).expect("below the source");
-        let names = text.contains("uwasa_core::node") || text.contains("uwasa_core::io");
+        let names = text.contains("uwasa_core::node");
         assert!(inside.starts_with("driver") || !names, "{}: names the node", inside.display());
     }
 }

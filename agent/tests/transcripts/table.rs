@@ -19,8 +19,8 @@ pub(crate) static DIFFERENCES: &[Difference] = &[
         case: "agent-config-errors",
         step: 15,
         from: "==> Error decoding '{DIR}/e16.json': 1 error(s) decoding:\n\n* '' has invalid keys: mdns\n",
-        to: RUNNING,
-        exit: Some(KILLED),
+        to: "==> mDNS interface specified without enabling mDNS discovery\n",
+        exit: None,
         reason: NEWER_KEY,
     },
     Difference {
