@@ -17,6 +17,7 @@ use super::errors::{self, shown};
 use super::inbox::{FrameError, Inbox};
 use super::request::{Command, Header, Request};
 use super::streams::{self, Connection, Stream, Task};
+use super::wording::Refusal;
 use super::{filter, records};
 use crate::agent::{KeyRequest, Query};
 use crate::filter::Filter;
@@ -46,6 +47,9 @@ enum End {
     CutOff,
     #[error("{0}")]
     Frame(#[from] FrameError),
+    /// The client has sent an object that is no request.
+    #[error("{0}")]
+    Undecodable(#[from] Refusal),
     #[error("{0}")]
     Io(#[from] io::Error),
     /// Anything else, in words for the log.
@@ -117,7 +121,7 @@ impl<B: Backend> Session<B> {
     async fn read_header(&mut self) -> Result<(), End> {
         let limit = self.object_max();
         let object = object(&mut self.inbox, &mut self.reader, limit).await?;
-        self.header.update(object).map_err(|error| FrameError::from(error).into())
+        Ok(self.header.update(object)?)
     }
 
     fn object_max(&self) -> usize {
@@ -158,7 +162,7 @@ impl<B: Backend> Session<B> {
         } else {
             &[]
         };
-        Request::decode(command, body).map_err(|error| FrameError::from(error).into())
+        Ok(Request::decode(command, body)?)
     }
 
     async fn execute(&mut self, request: Request) -> Result<(), End> {
@@ -377,7 +381,7 @@ fn count_undecodable(end: &End) {
         End::Frame(FrameError::TooLong { .. }) => {
             metrics::counter!("agent.ipc.oversized").increment(1);
         }
-        End::Frame(FrameError::Malformed(_)) => {
+        End::Frame(FrameError::Malformed(_)) | End::Undecodable(_) => {
             metrics::counter!("agent.ipc.undecodable").increment(1);
         }
         End::Closed | End::CutOff | End::Io(_) | End::Refused(_) => {}

@@ -260,6 +260,13 @@ async fn addresses_are_refused_in_gos_words() {
         ("127.0.77.30", "listen tcp: address 127.0.77.30: missing port in address"),
         ("::1:7373", "listen tcp: address ::1:7373: too many colons in address"),
         ("127.0.0.1:99999", "listen tcp: address 99999: invalid port"),
+        ("127.0.0.1:-1", "listen tcp: address -1: invalid port"),
+        ("[::1", "listen tcp: address [::1: missing ']' in address"),
+        ("[::1]x:7373", "listen tcp: address [::1]x:7373: missing port in address"),
+        // The port is read before the host is looked up.
+        ("nohost.invalid:abc", "listen tcp: address tcp/abc: unknown port"),
+        ("127.1:7373", "listen tcp: lookup 127.1: no such host"),
+        ("256.1.1.1:7373", "listen tcp: lookup 256.1.1.1: no such host"),
     ] {
         assert_eq!(Listener::bind(addr).await.unwrap_err().to_string(), expected);
     }
