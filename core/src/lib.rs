@@ -49,6 +49,11 @@ pub mod keyring;
 pub mod math;
 pub mod msg;
 pub mod node;
+pub mod pattern {
+    //! Regular expressions with the meaning they have in Go, within bounds.
+
+    pub use crate::serf::filter::{Limits, PatternError, Refusal, TagPattern};
+}
 pub mod pool;
 mod queue;
 pub mod rng;

@@ -133,6 +133,8 @@ impl Narrator {
                 let name = self.remembered.get(&to).map_or("", String::as_str);
                 tracing::info!(target: "serf", "Re-joined to previously known node: {name}: {to}");
             }
+            // Serf is silent when there was nobody to join.
+            Trace::RejoinFailed if self.remembered.is_empty() => {}
             Trace::RejoinFailed => {
                 tracing::warn!(target: "serf", "Failed to re-join any previously known node");
             }

@@ -3,6 +3,7 @@
 pub mod base64;
 pub mod columns;
 pub mod duration;
+pub mod errors;
 pub mod flags;
 pub mod integer;
 pub mod json;

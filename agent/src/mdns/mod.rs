@@ -1,9 +1,37 @@
-//! Discovery by multicast DNS.
+//! Discovery by multicast DNS: what is announced, what is asked, and the tasks that do it.
+//!
+//! Each agent answers questions about its cluster on port 5353, and asks who else is there, at start and every minute.
 
+mod browse;
+mod name;
+mod net;
+mod querier;
+mod responder;
+#[cfg(test)]
+mod tests;
+mod zone;
+
+use core::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use crate::agent::Agent;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::agent::{Agent, Joined};
+use crate::task;
+
+use querier::Querier;
+use responder::Responder;
+use zone::Zone;
+
+/// The largest packet of multicast DNS, in bytes.
+const MAX_PACKET: usize = 9000;
+
+/// How many messages heard on port 5353 may wait for the querier. The newest is dropped.
+const MAX_HEARD: usize = 64;
 
 /// What to announce and where.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,7 +52,9 @@ pub struct Options {
 
 /// Running discovery. Dropping it ends it.
 #[derive(Debug)]
-pub struct Discovery {}
+pub struct Discovery {
+    tasks: Vec<JoinHandle<()>>,
+}
 
 impl Discovery {
     /// Starts to answer, and to ask and join.
@@ -32,8 +62,59 @@ impl Discovery {
     /// # Errors
     ///
     /// No multicast listener could be started.
+    #[expect(
+        clippy::unused_async,
+        reason = "sockets belong to a runtime: only to be called in one"
+    )]
     pub async fn start(agent: &Agent, options: Options) -> io::Result<Self> {
-        let _ = (agent, options);
-        unimplemented!()
+        let joiner = agent.clone();
+        let replay = options.replay;
+        Self::start_with(agent.name(), options, move |addresses: Vec<String>| {
+            let agent = joiner.clone();
+            async move { agent.join(&addresses, replay).await }
+        })
+    }
+
+    /// The same for a node that joins in its own way: `join` gets the addresses (`ip:port`) found since the last call,
+    /// and is not called again before it is done.
+    ///
+    /// # Errors
+    ///
+    /// No multicast listener could be started.
+    pub fn start_with<J, F>(node: &str, options: Options, join: J) -> io::Result<Self>
+    where
+        J: Fn(Vec<String>) -> F + Send + 'static,
+        F: Future<Output = Joined> + Send + 'static,
+    {
+        let interface = options.interface.as_deref().map(net::Interface::find).transpose()?;
+        let listeners = net::listeners(interface);
+        if listeners.is_empty() {
+            return Err(io::Error::other("No multicast listeners could be started"));
+        }
+        let host = nix::unistd::gethostname()?;
+        let zone =
+            Arc::new(Zone::new(&options.cluster, node, &host.to_string_lossy(), options.addr));
+        let asking = Arc::new(AtomicBool::new(false));
+        let (to_querier, heard) = mpsc::channel(MAX_HEARD);
+        let mut tasks: Vec<_> = listeners
+            .into_iter()
+            .map(|socket| {
+                let to_querier = to_querier.clone();
+                let responder =
+                    Responder::new(socket, Arc::clone(&zone), Arc::clone(&asking), to_querier);
+                task::spawn(responder.run())
+            })
+            .collect();
+        let querier = Querier::new(zone.service().cloned(), &options, interface, asking);
+        tasks.push(task::spawn(querier.run(heard, join)));
+        Ok(Self { tasks })
+    }
+}
+
+impl Drop for Discovery {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
     }
 }

@@ -515,15 +515,15 @@ fn a_late_joiner_gets_old_events_only_if_it_wants_them() {
 }
 
 #[test]
-fn a_join_without_an_answer_fails_and_says_how_many_were_tried() {
+fn a_join_without_an_answer_says_what_went_wrong_with_each_seed() {
     let mut wire = Wire::new(Options::lan(), 1);
     let nobody = SocketAddr::from(([10, 0, 0, 77], 7946));
     let seeds = vec![nobody, nobody];
     wire.command(0, Command::Join { seeds, replay_events: true });
     wire.command(0, Command::Join { seeds: Vec::new(), replay_events: true });
     wire.run(seconds(30));
-    let unreachable = JoinFailure::Stream(StreamFailure::Unreachable);
-    let failures = vec![(nobody, unreachable.clone()), (nobody, unreachable)];
+    let refused = JoinFailure::Stream(StreamFailure::Refused);
+    let failures = vec![(nobody, refused.clone()), (nobody, refused)];
     let failed = [Err(OpError::NoSeeds), Err(OpError::JoinFailed { failures })];
     assert_eq!(wire.results(), failed);
 }

@@ -1,4 +1,4 @@
-//! Tag filters of queries: regular expressions of Go's dialect, searched in the value of a tag.
+//! Regular expressions of Go's dialect, searched in the value of a tag: the filters of queries, and of an agent's clients.
 //!
 //! Source: Serf, receiving queries. Expressions come from the network, so their size, and what compiling them may
 //! take, is bounded; an expression beyond a bound matches nothing, as one that is malformed.
@@ -28,7 +28,7 @@ const COMPILE_BURST: u64 = SECOND;
 
 /// Why an expression was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Error)]
-pub(crate) enum PatternError {
+pub enum PatternError {
     /// Longer than [`PATTERN_BYTES_MAX`].
     #[error("the expression is longer than {PATTERN_BYTES_MAX} bytes")]
     TooLong,
@@ -53,35 +53,66 @@ pub(crate) enum PatternError {
     /// What follows `(?` is unknown, or a group's name is malformed or taken.
     #[error("a group has an unknown or malformed kind")]
     Group,
-    /// A parenthesis without its counterpart.
-    #[error("a parenthesis has no counterpart")]
-    Parenthesis,
+    /// A parenthesis that is never closed.
+    #[error("a parenthesis is not closed")]
+    Unclosed,
+    /// A parenthesis that closes none.
+    #[error("a closing parenthesis has no counterpart")]
+    Unopened,
+}
+
+/// An expression that was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("{error}: {part}")]
+pub struct Refusal<'e> {
+    /// Why.
+    pub error: PatternError,
+    /// The part of the expression at fault, as far as that can be told; the whole one otherwise.
+    pub part: &'e str,
+}
+
+/// What an expression may cost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Longest expression, in bytes.
+    pub pattern_bytes_max: usize,
+    /// Most memory of the compiled expression, in bytes; the time to compile grows with it.
+    pub program_bytes_max: usize,
 }
 
 /// A compiled expression.
 #[derive(Clone, Debug)]
-pub(crate) struct TagPattern(Regex);
+pub struct TagPattern(Regex);
 
 impl TagPattern {
+    /// Compiles an expression that came from the network.
+    pub(crate) fn new(expr: &str) -> Result<Self, PatternError> {
+        let limits =
+            Limits { pattern_bytes_max: PATTERN_BYTES_MAX, program_bytes_max: PROGRAM_BYTES_MAX };
+        Self::within(expr, limits).map_err(|refusal| refusal.error)
+    }
+
     /// Compiles `expr` with the meaning it has in Go.
     ///
     /// # Errors
-    /// [`PatternError`].
-    pub(crate) fn new(expr: &str) -> Result<Self, PatternError> {
-        if expr.len() > PATTERN_BYTES_MAX {
-            return Err(PatternError::TooLong);
+    /// [`Refusal`]; [`PatternError::TooLong`] and [`PatternError::TooLarge`] beyond `limits`.
+    pub fn within(expr: &str, limits: Limits) -> Result<Self, Refusal<'_>> {
+        let refused = |error| Refusal { error, part: expr };
+        if expr.len() > limits.pattern_bytes_max {
+            return Err(refused(PatternError::TooLong));
         }
         RegexBuilder::new(&dialect::translate(expr)?)
-            .size_limit(PROGRAM_BYTES_MAX)
+            .size_limit(limits.program_bytes_max)
             .nest_limit(NESTING_MAX)
             .build()
             .map(Self)
             // The translation is well-formed, so only the limits are left.
-            .map_err(|_| PatternError::TooLarge)
+            .map_err(|_| refused(PatternError::TooLarge))
     }
 
     /// Whether the expression matches anywhere in `value`. A member without the tag has the empty value.
-    pub(crate) fn is_match(&self, value: &str) -> bool {
+    #[must_use]
+    pub fn is_match(&self, value: &str) -> bool {
         self.0.is_match(value)
     }
 }

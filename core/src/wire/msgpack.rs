@@ -484,7 +484,7 @@ impl<'a> Reader<'a> {
 
 /// Steps over a number of values, one item at a time; can stop where the input ends and go on when there is more.
 #[derive(Clone, Debug)]
-pub(crate) struct Skipper {
+pub struct Skipper {
     /// Items left in the innermost open container.
     left: u64,
     /// Items left in the containers around it, outermost first.
@@ -493,13 +493,17 @@ pub(crate) struct Skipper {
 
 impl Skipper {
     /// About to step over `values` values.
-    pub(crate) fn new(values: u64) -> Self {
+    #[must_use]
+    pub fn new(values: u64) -> Self {
         Self { left: values, outer: SmallVec::new() }
     }
 
     /// Steps on to the end of the last value. After `End` the reader stands before the first incomplete item: run
     /// again from there once more input has come.
-    pub(crate) fn run(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    ///
+    /// # Errors
+    /// `End`, `Type` for the reserved byte `c1`, `Depth`.
+    pub fn run(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         loop {
             while self.left > 0 {
                 let before = reader.rest;

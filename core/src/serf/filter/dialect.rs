@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::PatternError;
+use super::{PatternError, Refusal};
 
 mod class;
 mod names;
@@ -15,12 +15,21 @@ mod names;
 const COUNT_MAX: u32 = 1_000;
 
 /// The expression in the dialect of the `regex` crate.
-pub(super) fn translate(expr: &str) -> Result<String, PatternError> {
+pub(super) fn translate(expr: &str) -> Result<String, Refusal<'_>> {
     let mut scanner = Scanner::new(expr);
-    while let Some(next) = scanner.next() {
-        scanner.token(next)?;
+    match scanner.run() {
+        Ok(()) => Ok(scanner.out),
+        Err(error) => {
+            let read = expr.len() - scanner.rest.len();
+            let whole = matches!(
+                error,
+                PatternError::Unclosed | PatternError::Unopened | PatternError::TooLarge
+            );
+            let len = scanner.part.len().checked_sub(scanner.rest.len()).filter(|_| !whole);
+            let part = len.and_then(|len| expr.get(read - len..read)).unwrap_or(expr);
+            Err(Refusal { error, part })
+        }
     }
-    if scanner.open.is_empty() { Ok(scanner.out) } else { Err(PatternError::Parenthesis) }
 }
 
 /// Flags that change what matches. `U` only changes which match is found, so it is read and dropped.
@@ -56,6 +65,8 @@ struct Atom {
 
 struct Scanner<'a> {
     rest: &'a str,
+    /// From where an error that is found now would be shown: what was left to read then.
+    part: &'a str,
     out: String,
     flags: Flags,
     open: Vec<Open>,
@@ -73,6 +84,7 @@ impl<'a> Scanner<'a> {
     fn new(expr: &'a str) -> Self {
         Self {
             rest: expr,
+            part: expr,
             out: String::with_capacity(4 * expr.len()),
             flags: Flags::default(),
             open: Vec::new(),
@@ -82,6 +94,19 @@ impl<'a> Scanner<'a> {
             names: BTreeSet::new(),
             budget: class::Budget::default(),
         }
+    }
+
+    fn run(&mut self) -> Result<(), PatternError> {
+        loop {
+            let part = self.rest;
+            let Some(next) = self.next() else { break };
+            // A repetition of a repetition is shown with what it repeats.
+            if !(self.after_repetition && matches!(next, '*' | '+' | '?' | '{')) {
+                self.part = part;
+            }
+            self.token(next)?;
+        }
+        if self.open.is_empty() { Ok(()) } else { Err(PatternError::Unclosed) }
     }
 
     fn next(&mut self) -> Option<char> {
@@ -242,7 +267,10 @@ impl<'a> Scanner<'a> {
     /// What follows `(?`.
     fn special_group(&mut self) -> Result<(), PatternError> {
         if self.eat("P<") {
-            let name = self.until(">").ok_or(PatternError::Group)?;
+            let Some(name) = self.until(">") else {
+                self.rest = "";
+                return Err(PatternError::Group);
+            };
             let in_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
             if name.is_empty() || !name.chars().all(in_word) || !self.names.insert(name) {
                 return Err(PatternError::Group);
@@ -285,8 +313,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn close_group(&mut self) -> Result<(), PatternError> {
-        let Open { start, outer, outer_weight } =
-            self.open.pop().ok_or(PatternError::Parenthesis)?;
+        let Open { start, outer, outer_weight } = self.open.pop().ok_or(PatternError::Unopened)?;
         self.next_atom(None);
         self.out.push(')');
         self.atom = Some(Atom { start, weight: self.weight, repeated: false });

@@ -161,7 +161,8 @@ fn groups_and_flags() {
             "(?R)",
         ],
     );
-    refused(PatternError::Parenthesis, &["(", "a)", "(a))", "((a)", ")(", "(?:a", "(?P<n>a"]);
+    refused(PatternError::Unclosed, &["(", "((a)", "(?:a", "(?P<n>a"]);
+    refused(PatternError::Unopened, &["a)", "(a))", ")("]);
 }
 
 #[test]
@@ -380,4 +381,36 @@ fn a_flood_of_expressions_is_not_compiled() {
         Some(false),
         "refused ones match nothing"
     );
+}
+
+#[test]
+fn a_refusal_shows_the_part_that_go_shows() {
+    let cases = [
+        ("^a**$", "**"),
+        ("^x{2}{3}$", "{2}{3}"),
+        ("^a*+?$", "*+?"),
+        ("^[z-a]$", "z-a"),
+        (r"^\y$", r"\y"),
+        (r"^[x\y]$", r"\y"),
+        (r"^[a-\d]$", r"\d"),
+        (r"^\8$", r"\8"),
+        (r"^\pX$", r"\pX"),
+        ("^(?<n>a)$", "(?<"),
+        ("^(?z)$", "(?z"),
+        ("^(?$", "(?$"),
+        ("^(?P<n$", "(?P<n$"),
+        ("^a)$", "^a)$"),
+        ("^((a$", "^((a$"),
+        ("^a{1001}$", "{1001}"),
+        ("^[[:foo:]]$", "[:foo:]"),
+        ("^[a$", "[a$"),
+        ("^[$", "[$"),
+        ("^a|*$", "*"),
+        ("^(*)$", "*"),
+    ];
+    let limits = Limits { pattern_bytes_max: 1_024, program_bytes_max: 1 << 18 };
+    for (expr, part) in cases {
+        let refusal = TagPattern::within(expr, limits).map(|_| ()).unwrap_err();
+        assert_eq!(refusal.part, part, "{expr}: {refusal}");
+    }
 }

@@ -44,12 +44,14 @@ fn class(inside: &str, negated: bool) -> String {
 impl Scanner<'_> {
     /// What follows `[`.
     pub(super) fn bracketed(&mut self) -> Result<(), PatternError> {
+        let whole = self.part;
         let negated = self.eat("^");
         let mut inside = String::new();
         // As the first character a closing bracket stands for itself.
         let mut first = true;
         while first || !self.eat("]") {
             first = false;
+            self.part = if self.rest.is_empty() { whole } else { self.rest };
             let item = self.class_item()?;
             inside.push_str(&item);
         }
@@ -77,8 +79,15 @@ impl Scanner<'_> {
         let high = match tail {
             Some(tail) if !tail.starts_with(']') => {
                 self.rest = tail;
-                let escaped = self.eat(r"\");
-                self.class_character(escaped)?
+                let from = self.part;
+                if self.eat(r"\") {
+                    self.part = tail;
+                    let high = self.class_character(true)?;
+                    self.part = from;
+                    high
+                } else {
+                    self.class_character(false)?
+                }
             }
             _ => low,
         };
