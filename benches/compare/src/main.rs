@@ -1,6 +1,7 @@
 //! Compares two agent programs as whole processes and says whether the first reaches its goals.
 
 mod agent;
+mod chart;
 mod cluster;
 mod failure;
 mod figures;
@@ -48,7 +49,7 @@ struct Cli {
     /// Measure this section only; may be repeated
     #[arg(long, value_name = "SECTION")]
     only: Vec<Section>,
-    /// Directory for report.md and results.json
+    /// Directory for report.md, ratios.svg and results.json
     #[arg(long, value_name = "DIR", default_value = "reports/compare")]
     out: PathBuf,
 }

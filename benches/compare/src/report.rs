@@ -1,4 +1,4 @@
-//! The report of a run: `report.md` for readers, `results.json` for programs.
+//! The report of a run: `report.md` and `ratios.svg` for readers, `results.json` for programs.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::chart::{self, Bar};
 use crate::failure::Failure;
 use crate::figures::{FIGURES, Figure, Summary};
 use crate::pace::Pace;
@@ -131,14 +132,23 @@ impl Outcome {
         (judged.iter().filter(|met| **met).count(), judged.len())
     }
 
-    /// Writes both files into `dir`, which is created if need be.
+    /// Writes the three files into `dir`, which is created if need be.
     pub(crate) fn write(&self, dir: &Path) -> Result<(), Failure> {
         let what = || Failure::system(dir.display().to_string());
         std::fs::create_dir_all(dir).map_err(what())?;
         std::fs::write(dir.join("report.md"), self.markdown()).map_err(what())?;
+        std::fs::write(dir.join("ratios.svg"), self.chart()).map_err(what())?;
         let json = serde_json::to_string_pretty(&self.json())
             .map_err(|error| Failure::Cluster(error.to_string()))?;
         std::fs::write(dir.join("results.json"), json + "\n").map_err(what())
+    }
+
+    fn chart(&self) -> String {
+        let bars = self.lines().into_iter().filter_map(|line| {
+            let ratio = line.ratio.filter(|ratio| *ratio > 0.0)?;
+            Some(Bar { name: line.figure.name, ratio, met: line.met })
+        });
+        chart::svg(&bars.collect::<Vec<_>>())
     }
 
     fn json(&self) -> Json<'_> {
@@ -180,6 +190,7 @@ impl Outcome {
             load.join(", "),
         );
         text.push_str(&self.table());
+        text.push_str("\n![A divided by B, figure by figure](ratios.svg)\n");
         text.push_str(&format!("\n{HOW_TO_READ}\n## How it was measured\n\n"));
         text.push_str(&format!(
             "The programs take turns; every second round begins with B. Each agent runs as `PROGRAM agent -node=NAME \

@@ -214,7 +214,7 @@ mod tests {
             out.bytes(Some(&[127, 0, 0, 1]));
             out.text("Name");
             out.text("n7");
-            record(&bytes).unwrap()
+            record(&bytes).expect("a whole record")
         };
         assert_eq!(told("member-failed"), Some(Told::Failed(vec!["n7".to_owned()])));
         assert_eq!(told("member-leave"), Some(Told::Left(vec!["n7".to_owned()])));

@@ -33,9 +33,7 @@ pub(super) fn measure(bench: &mut Bench, values: &mut Values) -> Result<(), Fail
         values.set("flood.cpu", cpu * 1e6 / float(delivered));
     }
     drop(watch);
-    if bench.pace.settle > CALM {
-        sleep(CALM);
-    }
+    sleep(CALM.min(bench.pace.settle));
     bench.give_back(cluster);
     Ok(())
 }
