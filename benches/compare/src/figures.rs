@@ -116,7 +116,7 @@ pub(crate) const FIGURES: &[Figure] = figures! {
     "flood.cpu" "processor time per delivered event" "µs" 1 Goal::Share(0.5),
         "user and system time of all agents from the first event until nothing has come for 3 s, divided by the deliveries";
     "restart.by30" "restarted: complete after 30 s" "agents" 0 Goal::NotBelow,
-        "all agents are killed (SIGKILL) and started at once with the same command line and snapshot files, without a join; \
+        "after some events, which bring the snapshots to the disk, all agents are killed (SIGKILL) and started at once with the same command line and snapshot files, without a join; \
          agents that count N alive members 30 s after the first start";
     "restart.by60" "restarted: complete after 60 s" "agents" 0 Goal::NotBelow, "the same after 60 s";
     "restart.complete" "restarted: all complete" "s" 2 Goal::NotAbove, "until every agent counts N; 60 if that was not reached";
