@@ -50,19 +50,29 @@ impl Place {
     }
 }
 
-/// When each agent had the complete list, counted from a common start; `None`: not in time.
+/// How the agents of a cluster came to know each other.
 #[derive(Clone, Debug)]
-pub(crate) struct Completion(pub(crate) Vec<Option<Duration>>);
+pub(crate) struct Completion {
+    /// When each agent had the complete list, counted from a common start; `None`: not in time.
+    at: Vec<Option<Duration>>,
+    /// How many alive members each agent counted when it was last looked at.
+    known: Vec<usize>,
+}
 
 impl Completion {
     /// Agents complete by then.
     pub(crate) fn by(&self, time: Duration) -> usize {
-        self.0.iter().flatten().filter(|at| **at <= time).count()
+        self.at.iter().flatten().filter(|at| **at <= time).count()
+    }
+
+    /// Alive members that the agents counted at the end, all together.
+    pub(crate) fn known(&self) -> usize {
+        self.known.iter().sum()
     }
 
     /// When the last one was complete; `None`: some never were.
     pub(crate) fn all(&self) -> Option<Duration> {
-        self.0.iter().copied().collect::<Option<Vec<_>>>()?.into_iter().max()
+        self.at.iter().copied().collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 }
 
@@ -114,12 +124,12 @@ impl Cluster {
     /// Looks at every agent again and again until all are complete or `limit` has passed since `start`.
     pub(crate) fn watch_completion(&self, start: Instant, limit: Duration) -> Completion {
         let wanted = self.agents.len();
-        let mut complete = vec![None; wanted];
+        let mut completion = Completion { at: vec![None; wanted], known: vec![0; wanted] };
         let mut clients: Vec<Option<Client>> = Vec::new();
         clients.resize_with(wanted, || None);
         loop {
             for (index, agent) in self.agents.iter().enumerate() {
-                if complete[index].is_some() {
+                if completion.at[index].is_some() {
                     continue;
                 }
                 let client = &mut clients[index];
@@ -127,13 +137,16 @@ impl Cluster {
                     *client = Client::connect(agent.rpc, TOUCH_WITHIN).ok();
                 }
                 match client.as_mut().map(Client::alive) {
-                    Some(Ok(alive)) if alive == wanted => complete[index] = Some(start.elapsed()),
-                    Some(Ok(_)) | None => {}
+                    Some(Ok(alive)) => {
+                        completion.known[index] = alive;
+                        completion.at[index] = (alive == wanted).then(|| start.elapsed());
+                    }
+                    None => {}
                     Some(Err(_)) => *client = None,
                 }
             }
-            if complete.iter().all(Option::is_some) || start.elapsed() >= limit {
-                return Completion(complete);
+            if completion.all().is_some() || start.elapsed() >= limit {
+                return completion;
             }
             std::thread::sleep(LOOK_EVERY);
         }

@@ -119,6 +119,9 @@ pub(crate) const FIGURES: &[Figure] = figures! {
         "after some events, which bring the snapshots to the disk, all agents are killed (SIGKILL) and started at once with the same command line and snapshot files, without a join; \
          agents that count N alive members 30 s after the first start";
     "restart.by60" "restarted: complete after 60 s" "agents" 0 Goal::NotBelow, "the same after 60 s";
+    "restart.known" "restarted: members known at the end" "%" 1 Goal::NotBelow,
+        "alive members that the agents count when all are complete or 60 s have passed, of N × N: one straggler leaves \
+         nobody complete, islands leave this low";
     "restart.complete" "restarted: all complete" "s" 2 Goal::NotAbove, "until every agent counts N; 60 if that was not reached";
     "loss.failed_half" "kill -9 seen by 50 %" "s" 2 Goal::NotAbove,
         "from SIGKILL to the `member-failed` record on the streams of half of the other agents (coalesced, as Serf does: \

@@ -179,7 +179,7 @@ impl Outcome {
         };
         let load: Vec<String> = self.load.iter().map(|load| format!("{load:.2}")).collect();
         let mut text = format!(
-            "# Two agents compared as whole processes\n\n```\n{}\n```\n\n{}{}- {agents} agents, {rounds} rounds; {} with \
+            "# Two agents compared as whole processes\n\n```\n{}\n```\n\n{}{}- agents: {agents}; rounds: {rounds}; {} with \
              {} processors, Linux {}; load before the rounds: {}\n- {met} of {judged} goals met\n\n",
             self.command,
             program("A", a),

@@ -38,6 +38,8 @@ pub(super) fn measure(bench: &mut Bench, values: &mut Values) -> Result<(), Fail
     let completion = cluster.watch_completion(begin, CLUSTER_LIMIT);
     values.set("restart.by30", float(completion.by(Duration::from_secs(30))));
     values.set("restart.by60", float(completion.by(CLUSTER_LIMIT)));
+    let wanted = cluster.agents.len() * cluster.agents.len();
+    values.set("restart.known", 100.0 * float(completion.known()) / float(wanted));
     values.set("restart.complete", completion.all().unwrap_or(CLUSTER_LIMIT).as_secs_f64());
     let cluster = cluster.repaired(&completion, CLUSTER_LIMIT)?;
     bench.give_back(cluster);
