@@ -18,13 +18,13 @@ const TRIES: usize = 10;
 
 /// Bound, nonblocking sockets.
 #[derive(Debug)]
-pub(super) struct Bound {
+pub(crate) struct Bound {
     /// Listening.
-    pub(super) tcp: TcpListener,
+    pub(crate) tcp: TcpListener,
     /// On the same address.
-    pub(super) udp: UdpSocket,
+    pub(crate) udp: UdpSocket,
     /// Their port.
-    pub(super) port: u16,
+    pub(crate) port: u16,
 }
 
 /// Binds the sockets.
@@ -32,7 +32,7 @@ pub(super) struct Bound {
 /// # Errors
 ///
 /// Serf's text.
-pub(super) fn bind(endpoint: Endpoint) -> Result<Bound, String> {
+pub(crate) fn bind(endpoint: Endpoint) -> Result<Bound, String> {
     let mut tries = if endpoint.port == 0 { TRIES } else { 1 };
     loop {
         tries -= 1;
@@ -60,8 +60,7 @@ fn bind_once(endpoint: Endpoint) -> Result<Bound, String> {
     };
     let tcp = on_any_family(endpoint.listen_ip(), endpoint.port, listen_tcp)
         .map_err(|error| failed("tcp", endpoint.port, &error))?;
-    let port =
-        tcp.local_addr().map_err(|error| failed("tcp", endpoint.port, &error))?.port();
+    let port = tcp.local_addr().map_err(|error| failed("tcp", endpoint.port, &error))?.port();
     let udp = on_any_family(endpoint.listen_ip(), port, bind_udp)
         .map_err(|error| failed("udp", port, &error))?;
     Ok(Bound { tcp, udp, port })
@@ -69,11 +68,7 @@ fn bind_once(endpoint: Endpoint) -> Result<Bound, String> {
 
 /// Opens a socket for all addresses of both families if `ip` stands for all addresses, as Go does; machines without
 /// IPv6 get the address as it is.
-fn on_any_family<T>(
-    ip: IpAddr,
-    port: u16,
-    open: fn(SocketAddr) -> io::Result<T>,
-) -> io::Result<T> {
+fn on_any_family<T>(ip: IpAddr, port: u16, open: fn(SocketAddr) -> io::Result<T>) -> io::Result<T> {
     if ip.is_unspecified() {
         let both = open(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port));
         let no_ipv6 = [Errno::EAFNOSUPPORT, Errno::EADDRNOTAVAIL].map(|errno| Some(errno as i32));

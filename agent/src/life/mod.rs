@@ -1,7 +1,7 @@
 //! The life of an agent that is a process of its own: start, signals, reload, leave, and how it ends.
 
 mod advertise;
-mod bind;
+pub(crate) mod bind;
 mod join;
 mod signals;
 mod start;
@@ -150,9 +150,16 @@ impl Life<'_> {
         Ui.blank();
         Ui.output("Log data will now stream in as it occurs:\n");
         self.log.release();
-        let end = Running { words: self.words, interfaces: self.interfaces, config, log: self.log, agent: &agent, runner }
-            .run()
-            .await;
+        let end = Running {
+            words: self.words,
+            interfaces: self.interfaces,
+            config,
+            log: self.log,
+            agent: &agent,
+            runner,
+        }
+        .run()
+        .await;
         drop(server);
         agent.shut_down().await;
         drop(discovery);
