@@ -257,13 +257,17 @@ impl Swarm<'_> {
     }
 
     fn stop(&mut self, seat: usize, how: How) {
+        if let Some(Seat::Up(_)) = self.seats.get(seat) {
+            self.shared.ledger().stopped(seat, how, Instant::now());
+            self.end(seat, how);
+            self.changed();
+        }
+    }
+
+    fn end(&mut self, seat: usize, how: How) {
         let Some(place) = self.seats.get_mut(seat) else { return };
         match std::mem::replace(place, Seat::Ending { again: false }) {
-            Seat::Up(running) => {
-                self.shared.ledger().stopped(seat, how, Instant::now());
-                running.end(&self.shared, how == How::Leave);
-                self.changed();
-            }
+            Seat::Up(running) => running.end(&self.shared, how == How::Leave),
             other @ (Seat::Down | Seat::Ending { .. }) => *place = other,
         }
     }
@@ -369,12 +373,8 @@ impl Swarm<'_> {
     async fn wind_up(&mut self, inbox: &mut mpsc::Receiver<News>) {
         self.shared.ledger().close();
         let how = if self.shared.plan.seeds.is_empty() { How::Crash } else { How::Leave };
-        for seat in 0..self.seats.len() {
-            if let Some(place) = self.seats.get_mut(seat)
-                && let Seat::Up(running) = std::mem::replace(place, Seat::Ending { again: false })
-            {
-                running.end(&self.shared, how == How::Leave);
-            }
+        for seat in self.choose(Whom::All, |seat| matches!(seat, Seat::Up(_))) {
+            self.end(seat, how);
         }
         while self.seats.iter().any(|seat| matches!(seat, Seat::Ending { .. })) {
             let Ok(Some(news)) = timeout(PATIENCE, inbox.recv()).await else { return };
