@@ -10,7 +10,7 @@ use crate::config::json;
 use crate::file::write_atomically;
 use crate::go;
 use crate::go::errors::os_text;
-use crate::tags_file::mismatch;
+use crate::tags_file::{mismatch, text};
 
 /// Reads the keys.
 ///
@@ -49,7 +49,8 @@ fn decode(bytes: &[u8]) -> Result<Keyring, String> {
     }
     let mut keyring = Keyring::default();
     for key in &keys {
-        keyring.install(Key::new(key).map_err(|_| format!("Failed to restore keyring: {KEY_SIZE}"))?);
+        keyring
+            .install(Key::new(key).map_err(|_| format!("Failed to restore keyring: {KEY_SIZE}"))?);
     }
     Ok(keyring)
 }
@@ -58,17 +59,12 @@ fn decode(bytes: &[u8]) -> Result<Keyring, String> {
 pub const KEY_SIZE: &str = "key size must be 16, 24 or 32 bytes";
 
 fn texts(bytes: &[u8]) -> Result<Vec<String>, String> {
-    let items = match json::document(bytes)? {
-        Value::Null => return Ok(Vec::new()),
-        Value::Array(items) => items,
-        other => return Err(mismatch(&other, "[]string")),
-    };
-    let text = |item| match item {
-        Value::String(text) => Ok(text),
-        Value::Null => Ok(String::new()),
-        other => Err(mismatch(&other, "string")),
-    };
-    items.into_iter().map(text).collect()
+    let document = json::document(bytes)?;
+    if document.is_null() {
+        return Ok(Vec::new());
+    }
+    let Value::Array(items) = document else { return Err(mismatch(&document, "[]string")) };
+    items.iter().map(|item| text(item).map(str::to_owned)).collect()
 }
 
 /// Writes the keys. The file is replaced as a whole, mode 0600.
@@ -119,10 +115,7 @@ mod tests {
                 "Failed to decode key from keyring: illegal base64 data at input byte 0".to_owned(),
             ),
             ("[\"AAAA\"]", format!("Failed to restore keyring: {KEY_SIZE}")),
-            (
-                "[null]",
-                "Failed to restore keyring: Empty primary key not allowed".to_owned(),
-            ),
+            ("[null]", "Failed to restore keyring: Empty primary key not allowed".to_owned()),
         ] {
             assert_eq!(decode(text.as_bytes()), Err(error), "{text}");
         }

@@ -37,20 +37,30 @@ fn failed(what: &str, path: &Path, error: &io::Error) -> String {
 }
 
 fn decode(bytes: &[u8]) -> Result<Tags, String> {
-    let object = match json::document(bytes)? {
-        Value::Null => return Ok(Tags::new()),
-        Value::Object(object) => object,
-        other => return Err(mismatch(&other, "map[string]string")),
+    let document = json::document(bytes)?;
+    if document.is_null() {
+        return Ok(Tags::new());
+    }
+    let Value::Object(object) = document else {
+        return Err(mismatch(&document, "map[string]string"));
     };
     let mut tags = Tags::new();
     for (name, value) in &object {
-        match value {
-            Value::String(text) => tags.insert(name, text),
-            Value::Null => tags.insert(name, ""),
-            other => return Err(mismatch(other, "string")),
-        }
+        tags.insert(name, text(value)?);
     }
     Ok(tags)
+}
+
+/// The text that a value is; null is the empty one.
+///
+/// # Errors
+///
+/// Go's text for a value of another type.
+pub(crate) fn text(value: &Value) -> Result<&str, String> {
+    if value.is_null() {
+        return Ok("");
+    }
+    value.as_str().ok_or_else(|| mismatch(value, "string"))
 }
 
 /// Go's text for a value of the wrong type.
@@ -65,8 +75,9 @@ pub(crate) fn mismatch(value: &Value, wanted: &str) -> String {
 /// Serf's text.
 pub fn write(path: &Path, tags: &Tags) -> Result<(), String> {
     let pairs: BTreeMap<&str, &str> = tags.iter().collect();
-    write_atomically(path, go::json::pretty(&pairs).as_bytes())
-        .map_err(|error| format!("Failed to write tags file: open {}: {}", path.display(), os_text(&error)))
+    write_atomically(path, go::json::pretty(&pairs).as_bytes()).map_err(|error| {
+        format!("Failed to write tags file: open {}: {}", path.display(), os_text(&error))
+    })
 }
 
 #[cfg(test)]
@@ -96,7 +107,8 @@ mod tests {
 
     #[test]
     fn bad_files_are_told_in_serf_s_words() {
-        let into = |kind, wanted| format!("json: cannot unmarshal {kind} into Go value of type {wanted}");
+        let into =
+            |kind, wanted| format!("json: cannot unmarshal {kind} into Go value of type {wanted}");
         for (text, error) in [
             ("", "unexpected end of JSON input".to_owned()),
             ("{\"a\":\"b\"}x", "invalid character 'x' after top-level value".to_owned()),

@@ -371,7 +371,7 @@ impl Agent {
     /// Ends the node and closes its files and sockets. Without a leave the others will see it fail.
     pub async fn shut_down(&self) {
         tracing::info!(target: "agent", "requesting serf shutdown");
-        if !self.driver.is_leaving() && self.driver.ask(Request::Local).await.is_some() {
+        if !self.driver.has_left() && self.driver.ask(Request::Local).await.is_some() {
             tracing::warn!(target: "serf", "Shutdown without a Leave");
         }
         // It has ended already if nobody takes the request.

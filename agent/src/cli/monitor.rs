@@ -56,24 +56,24 @@ async fn follow(client: &mut Client, open: &mut Vec<u64>, level: &str) -> Outcom
                 }
             }
             Ok(Incoming::Answer(_)) => {}
-            Ok(Incoming::Record { seq, body }) if seq == stream => print_event(&body)?,
+            Ok(Incoming::Record { seq, body }) if seq == stream => print_event(&body, open)?,
             Ok(Incoming::Record { body, .. }) => match log_line(&body) {
                 Ok(line) => rpc::say_bytes(&line)?,
-                Err(_) => return Err(ended()),
+                Err(_) => return Err(ended(open)),
             },
             Err(error) => {
                 return Err(match open.len() {
                     0 => rpc::failed(STREAM)(error),
                     1 => rpc::failed(LOG)(error),
-                    _ => ended(),
+                    _ => ended(open),
                 });
             }
         }
     }
 }
 
-fn print_event(record: &[u8]) -> Outcome {
-    let Ok(fields) = syntax::fields(record) else { return Err(ended()) };
+fn print_event(record: &[u8], open: &mut Vec<u64>) -> Outcome {
+    let Ok(fields) = syntax::fields(record) else { return Err(ended(open)) };
     let mut text = "Event Info:".to_owned();
     for (name, value) in fields {
         text.push_str(&format!("\n\t{name}: {value}"));
@@ -82,7 +82,9 @@ fn print_event(record: &[u8]) -> Outcome {
     Ok(())
 }
 
-fn ended() -> Stop {
+/// Nothing is open on a connection that has ended or makes no sense.
+fn ended(open: &mut Vec<u64>) -> Stop {
+    open.clear();
     Stop::Failed(ENDED.to_owned())
 }
 

@@ -89,6 +89,7 @@ async fn show(client: &mut Client, ack: bool) -> Outcome {
                 let line = [format!("Response from '{from}': ").as_bytes(), payload].concat();
                 rpc::say_bytes(&line)?;
             }
+            QueryRecord::Other => {}
             QueryRecord::Done => break,
         }
     }
@@ -116,6 +117,7 @@ async fn collect(client: &mut Client) -> Answers {
             QueryRecord::Response(from, payload) => {
                 answers.responses.insert(from, json::lossy(&payload));
             }
+            QueryRecord::Other => {}
             QueryRecord::Done => return answers,
         }
     }

@@ -82,7 +82,7 @@ async fn gather(client: &mut Client, verbose: bool) -> Result<Acks, Stop> {
                     rpc::say(format_args!("Duplicate response from '{from}'"))?;
                 }
             }
-            QueryRecord::Response(..) => {}
+            QueryRecord::Response(..) | QueryRecord::Other => {}
             QueryRecord::Done => break,
         }
     }

@@ -52,14 +52,14 @@ impl fmt::Display for Endpoint {
 pub fn split_host_port(text: &str) -> Result<(&str, &str), String> {
     let fail = |why: &str| Err(format!("address {text}: {why}"));
     let Some(colon) = text.rfind(':') else { return fail("missing port in address") };
-    let (host, hosts_rest, ports_rest) = if text.starts_with('[') {
+    let (host, hosts_rest, ports_rest) = if let Some(rest) = text.strip_prefix('[') {
         let Some(end) = text.find(']') else { return fail("missing ']' in address") };
         if end + 1 != colon {
             let many = text[end + 1..].starts_with(':');
             let why = if many { "too many colons in address" } else { "missing port in address" };
             return fail(why);
         }
-        (&text[1..end], &text[1..], &text[end + 1..])
+        (&text[1..end], rest, &text[end + 1..])
     } else {
         let host = &text[..colon];
         if host.contains(':') {
@@ -145,15 +145,16 @@ fn lookup(host: &str) -> Result<IpAddr, String> {
 
 /// Whether a name may be looked up. The system's resolver would take `127.1` and `0x7f.1` for addresses; Go does not.
 fn is_domain_name(host: &str) -> bool {
-    let labels = host.strip_suffix('.').unwrap_or(host).split('.');
+    let mut labels = host.strip_suffix('.').unwrap_or(host).split('.');
     let sound = |label: &str| {
         !label.is_empty()
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
-    let numeric = |label: &str| {
-        label.starts_with("0x") || label.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    labels.clone().all(sound) && !labels.last().is_some_and(numeric)
+    let numeric =
+        |label: &str| label.starts_with("0x") || label.bytes().all(|byte| byte.is_ascii_digit());
+    labels.clone().all(sound) && !labels.next_back().is_some_and(numeric)
 }
 
 #[cfg(test)]

@@ -14,11 +14,11 @@ use crate::go;
 ///
 /// Serf's text first; then one text for each problem that Serf would only tell after that one is solved.
 pub(super) fn decode(bytes: &[u8]) -> Result<Config, Vec<String>> {
-    let object = match super::json::first_value(bytes).map_err(|error| vec![error])? {
-        Value::Null => return Ok(Config::default()),
-        Value::Object(object) => object,
-        other => return Err(vec![no_map("", &other)]),
-    };
+    let value = super::json::first_value(bytes).map_err(|error| vec![error])?;
+    if value.is_null() {
+        return Ok(Config::default());
+    }
+    let Value::Object(object) = value else { return Err(vec![no_map("", &value)]) };
     let mut decoder = Decoder::default();
     decoder.section("", FIELDS, object);
     decoder.finish()
@@ -35,8 +35,11 @@ impl Decoder {
     fn section(&mut self, path: &str, fields: &[Field], mut object: Map<String, Value>) {
         for field in fields {
             let Some(value) = take(&mut object, field.key) else { continue };
-            let name =
-                if path.is_empty() { field.key.to_owned() } else { format!("{path}.{}", field.key) };
+            let name = if path.is_empty() {
+                field.key.to_owned()
+            } else {
+                format!("{path}.{}", field.key)
+            };
             if !value.is_null() {
                 self.field(&name, &field.kind, value);
             }
@@ -55,7 +58,9 @@ impl Decoder {
                 }
             }
             Kind::Duration(of) => {
-                let Some(text) = self.text(name, value).filter(|text| !text.is_empty()) else { return };
+                let Some(text) = self.text(name, value).filter(|text| !text.is_empty()) else {
+                    return;
+                };
                 match go::duration::parse(&text) {
                     Ok(nanoseconds) => *of(&mut self.config) = nanoseconds,
                     Err(error) => self.durations.push(error),
@@ -75,21 +80,22 @@ impl Decoder {
             },
             Kind::List(of) => *of(&mut self.config) = self.list(name, value),
             Kind::Tags(of) => *of(&mut self.config) = self.tags(name, value),
-            Kind::Section(fields) => match value {
-                Value::Object(object) => self.section(name, fields, object),
-                other => self.problems.push(no_map(name, &other)),
-            },
+            Kind::Section(fields) => {
+                if let Value::Object(object) = value {
+                    self.section(name, fields, object);
+                } else {
+                    self.problems.push(no_map(name, &value));
+                }
+            }
         }
     }
 
     fn text(&mut self, name: &str, value: Value) -> Option<String> {
-        match value {
-            Value::String(text) => Some(text),
-            other => {
-                self.unconvertible(name, "string", &other);
-                None
-            }
-        }
+        let Value::String(text) = value else {
+            self.unconvertible(name, "string", &value);
+            return None;
+        };
+        Some(text)
     }
 
     fn switch(&mut self, name: &str, value: &Value) -> Option<bool> {
@@ -102,15 +108,15 @@ impl Decoder {
     fn list(&mut self, name: &str, value: Value) -> Vec<String> {
         let Value::Array(items) = value else {
             let kind = kind_word(&value);
-            self.problems.push(format!("'{name}': source data must be an array or slice, got {kind}"));
+            self.problems
+                .push(format!("'{name}': source data must be an array or slice, got {kind}"));
             return Vec::new();
         };
         let mut list = Vec::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
-            list.push(match item {
-                Value::Null => String::new(),
-                item => self.text(&format!("{name}[{index}]"), item).unwrap_or_default(),
-            });
+            let text =
+                if item.is_null() { None } else { self.text(&format!("{name}[{index}]"), item) };
+            list.push(text.unwrap_or_default());
         }
         list
     }
@@ -122,11 +128,9 @@ impl Decoder {
         };
         let mut tags = BTreeMap::new();
         for (key, value) in object {
-            let text = match value {
-                Value::Null => String::new(),
-                value => self.text(&format!("{name}[{key}]"), value).unwrap_or_default(),
-            };
-            tags.insert(key, text);
+            let text =
+                if value.is_null() { None } else { self.text(&format!("{name}[{key}]"), value) };
+            tags.insert(key, text.unwrap_or_default());
         }
         tags
     }
@@ -208,7 +212,8 @@ fn printed(value: &Value) -> String {
             format!("[{}]", items.join(" "))
         }
         Value::Object(object) => {
-            let items: Vec<_> = object.iter().map(|(key, v)| format!("{key}:{}", printed(v))).collect();
+            let items: Vec<_> =
+                object.iter().map(|(key, v)| format!("{key}:{}", printed(v))).collect();
             format!("map[{}]", items.join(" "))
         }
     }
@@ -227,7 +232,10 @@ fn printed_number(number: f64) -> String {
 }
 
 /// Cuts the fraction off; what is beyond 64 bits becomes the nearest integer.
-#[expect(clippy::cast_possible_truncation, reason = "cutting is the purpose, and the cast saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "cutting is the purpose, and the cast saturates"
+)]
 fn truncate(number: f64) -> i64 {
     number as i64
 }

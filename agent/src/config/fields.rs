@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn numbers_replace_unless_zero_and_a_protocol_must_be_above_zero() {
-        let a = Config { protocol: 4, retry_max_attempts: 3, retry_interval: 9, ..Config::default() };
+        let a =
+            Config { protocol: 4, retry_max_attempts: 3, retry_interval: 9, ..Config::default() };
         let b = Config { protocol: -2, retry_max_attempts: -1, ..Config::default() };
         let both = merged(a, b);
         assert_eq!((both.protocol, both.retry_max_attempts, both.retry_interval), (4, -1, 9));

@@ -38,8 +38,9 @@ pub(super) fn read(paths: &[String]) -> Result<Config, Vec<String>> {
 
 /// The files that a path of the command line stands for: itself, or the `.json` files in it by name.
 fn files_of(path: &str) -> Result<Vec<PathBuf>, String> {
-    let failed =
-        |what: &str, error: &io::Error| format!("Error reading '{path}': {what} {path}: {}", os_text(error));
+    let failed = |what: &str, error: &io::Error| {
+        format!("Error reading '{path}': {what} {path}: {}", os_text(error))
+    };
     // Opened, not only looked at: the error of a missing permission is the same as Serf's.
     let opened = fs::File::open(path).map_err(|error| failed("open", &error))?;
     let is_directory = opened.metadata().map_err(|error| failed("stat", &error))?.is_dir();
@@ -138,7 +139,9 @@ mod tests {
             read(&[missing.clone(), bad.clone(), cut.clone()]).unwrap_err(),
             [
                 format!("Error reading '{missing}': open {missing}: no such file or directory"),
-                format!("Error decoding '{bad}': 1 error(s) decoding:\n\n* '' has invalid keys: bogus"),
+                format!(
+                    "Error decoding '{bad}': 1 error(s) decoding:\n\n* '' has invalid keys: bogus"
+                ),
                 format!("Error decoding '{cut}': unexpected EOF"),
             ]
         );

@@ -19,7 +19,9 @@ pub(super) struct Flags {
 
 fn command() -> Command {
     Command::new("agent")
-        .args(["node", "bind", "iface", "advertise", "rpc-addr", "encrypt", "keyring-file"].map(text))
+        .args(
+            ["node", "bind", "iface", "advertise", "rpc-addr", "encrypt", "keyring-file"].map(text),
+        )
         .args(["log-level", "log-format", "profile", "role", "tags-file", "snapshot"].map(text))
         .args(["discover", "mdns-iface", "retry-interval", "broadcast-timeout"].map(text))
         .args(["metrics-addr", "handler-timeout"].map(text))
@@ -132,15 +134,26 @@ mod tests {
 
     #[test]
     fn files_and_directories_keep_the_order_of_the_command_line() {
-        let flags = flags(&["-config-file=a", "-config-dir", "b", "-config-file", "c", "-config-dir=d"]);
+        let flags =
+            flags(&["-config-file=a", "-config-dir", "b", "-config-file", "c", "-config-dir=d"]);
         assert_eq!(flags.paths, ["a", "b", "c", "d"]);
     }
 
     #[test]
     fn values_become_the_fields_of_their_flags() {
         let flags = flags(&[
-            "-node=n", "-tag", "a=b=c", "-tag=a=d", "-retry-interval=1m", "-protocol=0x4", "-replay",
-            "-disable-compression", "-handler-timeout=2s", "-mdns-disable-ipv6", "rest", "-node=x",
+            "-node=n",
+            "-tag",
+            "a=b=c",
+            "-tag=a=d",
+            "-retry-interval=1m",
+            "-protocol=0x4",
+            "-replay",
+            "-disable-compression",
+            "-handler-timeout=2s",
+            "-mdns-disable-ipv6",
+            "rest",
+            "-node=x",
         ]);
         assert_eq!(flags.config.node_name, "n");
         assert_eq!(flags.config.tags["a"], "d");

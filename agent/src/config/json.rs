@@ -23,9 +23,7 @@ pub fn first_value(bytes: &[u8]) -> Result<Value, String> {
     }
     let start = scanner.at;
     match scanner.value() {
-        Ok(()) => {
-            build(&bytes[start..scanner.at], scanner.overflow.map(|range| &bytes[range]))
-        }
+        Ok(()) => build(&bytes[start..scanner.at], scanner.overflow.map(|range| &bytes[range])),
         Err(Fault::Cut) => Err("unexpected EOF".into()),
         Err(Fault::Bad(text)) => Err(text),
     }
@@ -68,7 +66,9 @@ pub fn kind(value: &Value) -> &'static str {
 fn build(bytes: &[u8], overflow: Option<&[u8]>) -> Result<Value, String> {
     if let Some(number) = overflow {
         let number = String::from_utf8_lossy(number);
-        return Err(format!("json: cannot unmarshal number {number} into Go value of type float64"));
+        return Err(format!(
+            "json: cannot unmarshal number {number} into Go value of type float64"
+        ));
     }
     let text = without_lone_surrogates(&go::json::lossy(bytes));
     serde_json::from_str(&text).map_err(|error| error.to_string())
@@ -347,10 +347,7 @@ mod tests {
             ("{\"a\":\"\u{1}\"}", r"invalid character '\x01' in string literal"),
             ("{\"a\":\\}", r"invalid character '\\' looking for beginning of value"),
             ("\u{feff}{}", "invalid character 'ï' looking for beginning of value"),
-            (
-                "{\"a\":1e999}",
-                "json: cannot unmarshal number 1e999 into Go value of type float64",
-            ),
+            ("{\"a\":1e999}", "json: cannot unmarshal number 1e999 into Go value of type float64"),
         ];
         for (text, error) in cases {
             assert_eq!(first_value(text.as_bytes()), Err((*error).to_owned()), "{text}");

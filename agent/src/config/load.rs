@@ -146,8 +146,11 @@ mod tests {
     fn flags_win_over_files_wherever_they_stand() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.json");
-        std::fs::write(&path, r#"{"node_name":"file","bind":"127.0.0.9","enable_compression":false}"#)
-            .unwrap();
+        std::fs::write(
+            &path,
+            r#"{"node_name":"file","bind":"127.0.0.9","enable_compression":false}"#,
+        )
+        .unwrap();
         let path = path.to_str().unwrap();
         let loaded = load(&["-node=flag", "-config-file", path]).unwrap();
         assert_eq!(loaded.config.node_name, "flag");
@@ -165,7 +168,11 @@ mod tests {
     #[test]
     fn warnings_come_in_serf_s_order() {
         let loaded = load(&[
-            "-node=n", "-rejoin", "-broadcast-timeout=10ms", "-retry-interval=-5s", "-role=a",
+            "-node=n",
+            "-rejoin",
+            "-broadcast-timeout=10ms",
+            "-retry-interval=-5s",
+            "-role=a",
             "-tag=role=b",
         ])
         .unwrap();
@@ -186,8 +193,14 @@ mod tests {
     fn all_problems_are_told_flags_first() {
         assert_eq!(
             problems(&[
-                "-node=n", "-iface=none", "-config-file=/nonexistent", "-tag=x", "-mdns-iface=lo",
-                "-mdns-disable-ipv4", "-mdns-disable-ipv6", "-log-format=xml",
+                "-node=n",
+                "-iface=none",
+                "-config-file=/nonexistent",
+                "-tag=x",
+                "-mdns-iface=lo",
+                "-mdns-disable-ipv4",
+                "-mdns-disable-ipv6",
+                "-log-format=xml",
             ]),
             [
                 "Error: Invalid tag: 'x'",

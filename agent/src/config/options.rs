@@ -26,14 +26,12 @@ impl Config {
         keyring: Keyring,
     ) -> Result<uwasa_core::config::Config, String> {
         let protocol = self.protocol;
-        let serf_protocol_version = match u8::try_from(protocol) {
-            Ok(version @ 2..=5) => version,
-            _ => {
-                let side = if protocol < 2 { "low" } else { "high" };
-                return Err(format!(
-                    "Protocol version '{protocol}' too {side}. Must be in range: [2, 5]"
-                ));
-            }
+        let version = u8::try_from(protocol).ok().filter(|version| (2..=5).contains(version));
+        let Some(serf_protocol_version) = version else {
+            let side = if protocol < 2 { "low" } else { "high" };
+            return Err(format!(
+                "Protocol version '{protocol}' too {side}. Must be in range: [2, 5]"
+            ));
         };
         let user_event_bytes_max = bytes(self.user_event_size_limit);
         if user_event_bytes_max > USER_EVENT_BYTES_CEILING {
@@ -57,7 +55,8 @@ impl Config {
             quiescent_period: QUIESCENT_PERIOD,
             user_coalesce_period: COALESCE_PERIOD,
             user_quiescent_period: QUIESCENT_PERIOD,
-            broadcast_timeout: positive(self.broadcast_timeout).unwrap_or(defaults.broadcast_timeout),
+            broadcast_timeout: positive(self.broadcast_timeout)
+                .unwrap_or(defaults.broadcast_timeout),
             reconnect_interval: age(self.reconnect_interval, defaults.reconnect_interval)
                 .max(INTERVAL_MIN),
             reconnect_timeout: age(self.reconnect_timeout, defaults.reconnect_timeout),
@@ -135,7 +134,8 @@ mod tests {
     fn limits_are_told_in_serf_s_words() {
         for (protocol, side) in [(1, "low"), (6, "high"), (258, "high")] {
             let error = options(|config| config.protocol = protocol).unwrap_err();
-            let text = format!("Protocol version '{protocol}' too {side}. Must be in range: [2, 5]");
+            let text =
+                format!("Protocol version '{protocol}' too {side}. Must be in range: [2, 5]");
             assert_eq!(error, text);
         }
         let error = options(|config| config.user_event_size_limit = 9_217).unwrap_err();

@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc as blocking;
 use std::thread::JoinHandle;
+use std::time::Instant as Clock;
 
 use tokio::sync::mpsc;
 use uwasa_core::config::Config;
@@ -12,6 +13,8 @@ use uwasa_core::snapshot::{
     COMPACT_BYTES_MIN, DiskAction, Journal, JournalOptions, Record, Restored,
 };
 use uwasa_core::time::Instant;
+
+use super::narrate::milliseconds;
 
 /// Actions that wait for the disk. When it hangs that long, the file counts as damaged and is replaced later.
 const ACTIONS: usize = 1_024;
@@ -67,8 +70,10 @@ impl Disk {
 
     /// Takes one record.
     pub(super) fn append(&mut self, record: &Record, now: Instant) {
+        let start = Clock::now();
         self.journal.append(record, now, &mut self.actions);
         self.flush();
+        metrics::histogram!("serf.snapshot.appendLine").record(milliseconds(start.elapsed()));
     }
 
     /// The writer could not carry out an action.
@@ -99,7 +104,10 @@ impl Disk {
 
 fn log_restored(restored: &Restored, bytes: &[u8], rejoin_after_leave: bool) {
     if rejoin_after_leave && bytes.split(|&byte| byte == b'\n').any(|line| line == b"leave") {
-        tracing::info!(target: "serf", "Ignoring previous leave in snapshot");
+        // Serf reads the file twice and says so twice.
+        for _ in 0..2 {
+            tracing::info!(target: "serf", "Ignoring previous leave in snapshot");
+        }
     }
     if restored.skipped > 0 {
         let lines = restored.skipped;

@@ -15,8 +15,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant as Clock;
+use std::time::{Duration, Instant as Clock};
 
+use metrics::histogram;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{mpsc, watch};
 use uwasa_core::config::{Config, Identity};
@@ -26,13 +27,15 @@ use uwasa_core::keyring::Keyring;
 use uwasa_core::node::Node;
 use uwasa_core::pool::{Pool, Profile};
 use uwasa_core::time::Instant;
+use uwasa_core::timers::TimerKind;
+use uwasa_core::trace::Trace;
 use uwasa_core::wire::tags;
 
 use crate::agent::QueryRecord;
 use crate::event::{AgentEvent, Member, MemberStatus};
 use crate::task;
 use disk::Disk;
-use narrate::Narrator;
+use narrate::{Narrator, milliseconds};
 use requests::Pending;
 pub(crate) use requests::{Handle, Request, Subscriber};
 use streams::{StreamEvent, Streams};
@@ -204,8 +207,7 @@ impl Driver {
         if let end @ Flow::End(_) = self.receive_datagrams(buffer) {
             return end;
         }
-        let due = self.node.deadline().is_some_and(|(at, _)| at <= self.now());
-        if due { self.feed(Input::Timeout) } else { Flow::On }
+        self.fire_timers()
     }
 
     fn receive_datagrams(&mut self, buffer: &mut [u8]) -> Flow {
@@ -221,6 +223,19 @@ impl Driver {
             }
         }
         Flow::On
+    }
+
+    fn fire_timers(&mut self) -> Flow {
+        let now = self.now();
+        let Some((_, kind)) = self.node.deadline().filter(|(at, _)| *at <= now) else {
+            return Flow::On;
+        };
+        let flow = self.feed(Input::Timeout);
+        if kind == TimerKind::Gossip {
+            let spent = Duration::from_nanos(self.now().nanos_since(now));
+            histogram!("memberlist.gossip").record(milliseconds(spent));
+        }
+        flow
     }
 
     fn now(&self) -> Instant {
@@ -249,7 +264,10 @@ impl Driver {
                 }
                 Output::Stream { id, action } => self.streams.act(id, &action, &self.narrator),
                 Output::Event(event) => match event_of(event, &self.pool) {
-                    Told::Everyone(event) => requests::publish(&mut self.subscribers, event),
+                    Told::Everyone(event) => {
+                        narrate::count(&event);
+                        requests::publish(&mut self.subscribers, event);
+                    }
                     Told::Asker { op, record } => requests::record(&self.pending, op.0, record),
                     Told::Keyring { keyring, answers } => {
                         if let Some(path) = &self.keyring_file {
@@ -268,7 +286,15 @@ impl Driver {
                         disk.append(&record, now);
                     }
                 }
-                Output::Trace(trace) => self.narrator.tell(&trace, &self.pool),
+                Output::Trace(trace) => {
+                    self.narrator.tell(&trace, &self.pool);
+                    if matches!(trace, Trace::ProbeEnded { .. })
+                        && let Some(own) = self.node.coordinate(self.node.id())
+                    {
+                        histogram!("serf.coordinate.adjustment-ms")
+                            .record(own.adjustment * 1_000.0);
+                    }
+                }
             }
         }
         flow

@@ -14,6 +14,8 @@ use uwasa_core::trace::{
     Accusation, Cause, KeyQuery, MemberState, MemberStatus, ProbeOutcome, QueueKind, Trace,
 };
 
+use crate::event::AgentEvent;
+
 /// Complaints about received packets that are written per second; further ones are only counted.
 const COMPLAINTS_PER_SECOND: u32 = 10;
 /// Members with a suspicion under way whose confirmations are remembered.
@@ -133,6 +135,8 @@ impl Narrator {
                 let name = self.remembered.get(&to).map_or("", String::as_str);
                 tracing::info!(target: "serf", "Re-joined to previously known node: {name}: {to}");
             }
+            // Serf is silent when there was nobody to join.
+            Trace::RejoinFailed if self.remembered.is_empty() => {}
             Trace::RejoinFailed => {
                 tracing::warn!(target: "serf", "Failed to re-join any previously known node");
             }
@@ -250,13 +254,26 @@ impl Narrator {
     }
 }
 
+/// A duration as Serf's timers count it.
+pub(super) fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}
+
+/// Counts a delivered event under its name.
+pub(super) fn count(event: &AgentEvent) {
+    match event {
+        AgentEvent::Members { .. } => {}
+        AgentEvent::User { name, .. } => counter!(format!("serf.events.{name}")).increment(1),
+        AgentEvent::Query { name, .. } => counter!(format!("serf.queries.{name}")).increment(1),
+    }
+}
+
 fn probe_ended(target: NodeId, outcome: ProbeOutcome, pool: &Pool) {
     let name = pool.name(target);
     match outcome {
-        // Milliseconds, as the peers measure.
         ProbeOutcome::Direct { rtt } => {
-            let milliseconds = Duration::from_nanos(rtt).as_secs_f64() * 1_000.0;
-            histogram!("memberlist.probeNode").record(milliseconds);
+            let rtt = milliseconds(Duration::from_nanos(rtt));
+            histogram!("memberlist.probeNode").record(rtt);
         }
         ProbeOutcome::Late => {}
         ProbeOutcome::Stream => {

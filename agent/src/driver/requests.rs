@@ -92,7 +92,7 @@ pub(crate) struct Handle {
     pub(crate) bind_port: u16,
     requests: mpsc::Sender<Request>,
     ended: watch::Receiver<Option<Ended>>,
-    leaving: Arc<AtomicBool>,
+    left: Arc<AtomicBool>,
 }
 
 impl Handle {
@@ -109,7 +109,7 @@ impl Handle {
             bind_port: me.bind_port,
             requests,
             ended,
-            leaving: Arc::default(),
+            left: Arc::default(),
         }
     }
 
@@ -125,16 +125,18 @@ impl Handle {
 
     /// Hands a command to the node and waits until it is done.
     pub(crate) async fn command(&self, command: Command) -> Result<Reply, OpError> {
-        if command == Command::Leave {
-            self.leaving.store(true, Ordering::Relaxed);
-        }
+        let leaves = command == Command::Leave;
         let answer = self.ask(|reply| Request::Command { command, reply }).await;
-        answer.unwrap_or(Err(OpError::ShutDown))
+        let answer = answer.unwrap_or(Err(OpError::ShutDown));
+        if leaves && answer.is_ok() {
+            self.left.store(true, Ordering::Relaxed);
+        }
+        answer
     }
 
-    /// Whether somebody asked the node to leave.
-    pub(crate) fn is_leaving(&self) -> bool {
-        self.leaving.load(Ordering::Relaxed)
+    /// Whether the node has left.
+    pub(crate) fn has_left(&self) -> bool {
+        self.left.load(Ordering::Relaxed)
     }
 
     /// Waits until the driver ends, and tells how.
@@ -323,6 +325,8 @@ impl Driver {
 
     /// Ends node, snapshot and streams; requests that still wait are refused.
     pub(super) async fn shut_down(mut self, how: Ended) {
+        // What still waits to be told is lost with the agent, as in Serf.
+        self.subscribers.clear();
         let now = self.now();
         self.node.stop(&mut Cx { now, pool: &mut self.pool, out: &mut self.out });
         self.drain();

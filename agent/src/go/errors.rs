@@ -8,10 +8,13 @@ use nix::errno::Errno;
 #[must_use]
 pub fn os_text(error: &io::Error) -> String {
     let Some(code) = error.raw_os_error() else { return error.to_string() };
-    match Errno::from_raw(code) {
-        Errno::UnknownErrno => format!("errno {code}"),
-        Errno::EIO => "input/output error".to_owned(),
-        errno => errno.desc().to_lowercase(),
+    let errno = Errno::from_raw(code);
+    if errno == Errno::UnknownErrno {
+        format!("errno {code}")
+    } else if errno == Errno::EIO {
+        "input/output error".to_owned()
+    } else {
+        errno.desc().to_lowercase()
     }
 }
 

@@ -38,9 +38,7 @@ pub(super) fn choose(
         Some(private) => Ok(SocketAddr::new(private, port)),
         // As in Serf, which then advertises an address that is none.
         None if !bind.is_any_v4() => Ok(SocketAddr::new(ip, port)),
-        None => {
-            Err(format!("{FAILED} No private IP address found, and explicit IP not provided"))
-        }
+        None => Err(format!("{FAILED} No private IP address found, and explicit IP not provided")),
     }
 }
 
@@ -87,7 +85,6 @@ fn same_address<'a>(event: &'a AgentEvent, name: &str, addr: SocketAddr) -> Opti
     let AgentEvent::Members { members, .. } = event else { return None };
     members.iter().find(|member| &*member.name != name && member.socket_addr() == Some(addr))
 }
-
 
 #[cfg(test)]
 mod tests {

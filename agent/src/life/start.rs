@@ -103,8 +103,9 @@ fn create(
     })?;
     let snapshot = path(&config.snapshot_path);
     if let Some(path) = &snapshot {
-        check_snapshot(path)
-            .map_err(|error| format!("Failed to setup snapshot: failed to open snapshot: {error}"))?;
+        check_snapshot(path).map_err(|error| {
+            format!("Failed to setup snapshot: failed to open snapshot: {error}")
+        })?;
     }
     let memberlist = |error: String| format!("Failed to create memberlist: {error}");
     if key.is_err() {
@@ -130,10 +131,8 @@ fn create(
         snapshot,
         keyring_file: path(&config.keyring_file),
     };
-    let settings = Settings {
-        tags_file: path(&config.tags_file),
-        event_handlers: event_handlers(handlers),
-    };
+    let settings =
+        Settings { tags_file: path(&config.tags_file), event_handlers: event_handlers(handlers) };
     let agent = Agent::start(start, settings).map_err(|error| os_text(&error))?;
     Ok(Started { agent, encrypted })
 }

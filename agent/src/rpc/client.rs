@@ -113,6 +113,8 @@ pub struct Client {
     open: Vec<u64>,
     /// The stream whose record comes next: its header has been read.
     record_of: Option<u64>,
+    /// Whether the connection is known to be useless.
+    ended: bool,
 }
 
 impl fmt::Debug for Client {
@@ -139,6 +141,7 @@ impl Client {
             opening: None,
             open: Vec::new(),
             record_of: None,
+            ended: false,
         };
         client
             .command("handshake", |body| {
@@ -402,7 +405,9 @@ impl Client {
                 header.seq
             }
         };
-        let body = self.objects.next(&mut self.wire).await?;
+        let body = self.objects.next(&mut self.wire).await;
+        self.ended |= body.is_err();
+        let body = body?;
         self.record_of = None;
         Ok(Incoming::Record { seq, body })
     }
@@ -443,6 +448,9 @@ impl Client {
         command: &str,
         body: impl FnOnce(&mut Writer<'_>),
     ) -> Result<u64, ClientError> {
+        if self.ended {
+            return Err(ClientError::Closed);
+        }
         self.seq += 1;
         let mut bytes = Vec::new();
         let mut writer = Writer::new(&mut bytes, Dialect::Rpc);
@@ -470,8 +478,10 @@ impl Client {
     }
 
     async fn header(&mut self) -> Result<Header, ClientError> {
-        let object = self.objects.next(&mut self.wire).await.map_err(|_| ClientError::Closed)?;
-        answers::header(&object).map_err(|_| ClientError::Closed)
+        let object = self.objects.next(&mut self.wire).await.ok();
+        let header = object.and_then(|object| answers::header(&object).ok());
+        self.ended |= header.is_none();
+        header.ok_or(ClientError::Closed)
     }
 }
 

@@ -20,6 +20,11 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
+    /// The agent waits for the end of the client.
+    pub(crate) fn until_the_client_ends() -> Self {
+        Self { dir: "C>A".to_owned(), hex: String::new(), event: Some(String::new()) }
+    }
+
     pub(crate) fn is_request(&self) -> bool {
         self.dir == "C>A"
     }

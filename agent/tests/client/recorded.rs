@@ -67,7 +67,7 @@ fn steps(case: impl Fn(&str) -> bool) -> Vec<Step> {
 
 /// Plays the agent's side; compares what the client sends byte for byte and what it prints line by line.
 fn replay(conversation: Conversation) -> Result<(), String> {
-    let Conversation { name, argv, mut stdout, stdout_hex, exit, sigint, frames, .. } =
+    let Conversation { name, argv, mut stdout, stdout_hex, exit, sigint, mut frames, .. } =
         conversation;
     let requests = frames.iter().filter(|frame| frame.is_request());
     let sent: Vec<u8> = requests.flat_map(Frame::bytes).collect();
@@ -83,9 +83,14 @@ fn replay(conversation: Conversation) -> Result<(), String> {
     } else {
         Frame { dir: String::new(), hex: stdout_hex, event: None }.bytes()
     };
-    let (addr, agent) = fake::player(frames);
+    if sigint {
+        frames.push(Frame::until_the_client_ends());
+    }
+    // Some commands end before they connect.
+    let agent = (!sent.is_empty()).then(|| fake::player(frames));
+    let addr = agent.as_ref().map_or(NOBODY.to_owned(), |(addr, _)| addr.to_string());
     let mut command = serf();
-    command.args(&argv[1..]).env("SERF_RPC_ADDR", addr.to_string());
+    command.args(&argv[1..]).env("SERF_RPC_ADDR", addr);
     if let Some(token) = token {
         command.env("SERF_RPC_AUTH", token);
     }
@@ -96,7 +101,8 @@ fn replay(conversation: Conversation) -> Result<(), String> {
     } else {
         run(&mut command)
     };
-    let received = agent.join().expect("the fake agent ends");
+    let received =
+        agent.map_or(Vec::new(), |(_, thread)| thread.join().expect("the fake agent ends"));
     if received != sent {
         return Err(format!("{name}: sent\n{received:02x?}, not\n{sent:02x?}"));
     }
@@ -123,7 +129,9 @@ fn conversations_are_those_of_serf_s_client() {
 
 #[test]
 fn unusual_answers_are_understood_as_by_serf_s_client() {
-    replay_all(ODD, |_| true, 100);
+    // Only output tells that a client has got so far that it can be interrupted.
+    let can_be_timed = |talk: &Conversation| !talk.sigint || !talk.stdout.trim().is_empty();
+    replay_all(ODD, can_be_timed, 100);
 }
 
 #[test]

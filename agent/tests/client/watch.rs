@@ -19,7 +19,7 @@ fn request(len: usize) -> Frame {
 #[test]
 fn a_live_view_goes_on_when_the_agent_is_gone() {
     let handshake = request(34);
-    let ask = request(53);
+    let ask = request(52);
     let members = |seq: u8| {
         let header = [&b"\x82\xa5Error\xa0\xa3Seq"[..], &[seq]].concat();
         let body = b"\x81\xa7Members\x92\x82\xa4Name\xa1b\xa6Status\xa5alive\x82\xa4Name\xa1a\xa6Status\xa4left";

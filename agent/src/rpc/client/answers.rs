@@ -74,6 +74,8 @@ pub enum QueryRecord {
     Ack(String),
     /// A node answered.
     Response(String, Vec<u8>),
+    /// Something of a kind that this program does not know.
+    Other,
     /// Its time is over.
     Done,
 }
@@ -218,7 +220,8 @@ pub(super) fn query_record(body: &[u8]) -> Result<QueryRecord, DecodeError> {
         _ if from.is_empty() => QueryRecord::Done,
         b"ack" => QueryRecord::Ack(from),
         b"response" => QueryRecord::Response(from, payload),
-        _ => QueryRecord::Done,
+        b"done" => QueryRecord::Done,
+        _ => QueryRecord::Other,
     })
 }
 

@@ -16,9 +16,9 @@ use crate::rpc::listener::Listener;
 use crate::rpc::outlet::Outlet;
 use crate::rpc::server::Server;
 
-const HANDSHAKE: &[u8] = b"\x82\xa7Command\xa9handshake\xa3Seq\x01\x81\xa7Version\x01";
+pub(super) const HANDSHAKE: &[u8] = b"\x82\xa7Command\xa9handshake\xa3Seq\x01\x81\xa7Version\x01";
 const GREETED: &[u8] = b"\x82\xa5Error\xa0\xa3Seq\x01";
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server on a free port.
 pub(super) async fn start(auth: &str, double: Double) -> (Server, SocketAddr) {
@@ -28,7 +28,7 @@ pub(super) async fn start(auth: &str, double: Double) -> (Server, SocketAddr) {
     (Server::serve(listener, file, auth, double), addr)
 }
 
-fn request(command: &str, seq: u8, body: &[u8]) -> Vec<u8> {
+pub(super) fn request(command: &str, seq: u8, body: &[u8]) -> Vec<u8> {
     let len = 0xa0 | u8::try_from(command.len()).unwrap();
     [b"\x82\xa7Command", &[len][..], command.as_bytes(), b"\xa3Seq", &[seq], body].concat()
 }

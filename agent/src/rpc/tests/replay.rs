@@ -242,10 +242,9 @@ fn agent_of(conversation: &Value) -> State {
         let error = errors.get(&seq).and_then(|errors| errors.first().copied()).unwrap_or_default();
         match text(&request["Command"]) {
             "respond" if error == "No pending queries matching ID" => {
-                if requests.peek().is_some_and(|body| body["ID"] == 1) {
-                    let text = "failed to respond to key query: response is past the deadline";
-                    state.results.push_back(failure(text));
-                }
+                let is_late = requests.peek().is_some_and(|body| body["ID"] == 1);
+                let text = "failed to respond to key query: response is past the deadline";
+                state.results.extend(is_late.then(|| failure(text)));
             }
             "event" | "force-leave" | "tags" | "respond" | "leave" => {
                 state.results.push_back(failure(error));

@@ -67,7 +67,8 @@ fn a_query_ends_with_the_first_record_without_a_sender() {
     assert_eq!(record("response", "n1"), Ok(QueryRecord::Response("n1".to_owned(), Vec::new())));
     assert_eq!(record("done", ""), Ok(QueryRecord::Done));
     assert_eq!(record("ack", ""), Ok(QueryRecord::Done));
-    assert_eq!(record("new", "n1"), Ok(QueryRecord::Done));
+    assert_eq!(record("done", "n1"), Ok(QueryRecord::Done));
+    assert_eq!(record("new", "n1"), Ok(QueryRecord::Other));
 }
 
 #[test]
