@@ -187,18 +187,21 @@ fn log_level(reader: &mut Reader<'_>) -> tracing::Level {
     })
 }
 
-/// The first address: as said, or one whose neighbours seem to be free.
+/// The first address: as said, or one from which on all are free.
 fn base(reader: &mut Reader<'_>, nodes: usize) -> Option<SocketAddrV4> {
     let Some(given) = reader.text("base-addr").map(str::to_owned) else {
-        let free = |addr: &SocketAddrV4| UdpSocket::bind(addr).is_ok();
-        let mut all =
-            NETWORKS.map(|network| SocketAddrV4::new(Ipv4Addr::new(127, network, 0, 1), PORT));
-        let base = all.find(free);
+        let socket = |network, ip: u32| {
+            let first = u32::from(Ipv4Addr::new(127, network, 0, 1));
+            SocketAddrV4::new(Ipv4Addr::from(first.saturating_add(ip)), PORT)
+        };
+        // Every one of them: another swarm may be there whose first agent is down at the moment.
+        let last = u32::try_from(nodes).unwrap_or(u32::MAX);
+        let free = |&network: &u8| (0..last).all(|ip| UdpSocket::bind(socket(network, ip)).is_ok());
+        let base = NETWORKS.into_iter().find(free).map(|network| socket(network, 0));
         if base.is_none() {
-            let text = format!(
-                "no loopback address from 127.77.0.1 to 127.127.0.1 has a free port {PORT}"
-            );
-            reader.problems.push(text);
+            reader.problems.push(format!(
+                "port {PORT} is in use in each of the networks 127.77 to 127.127: choose with -base-addr"
+            ));
         }
         return base;
     };
