@@ -367,7 +367,8 @@ impl Line {
                 }
                 let only_first = after_response.is_some();
                 // A stream that was open before may tell at any time.
-                let may_come = |at: usize, e: &Message| at == 0 || !only_first || !same_seq(&expected[0], e);
+                let may_come =
+                    |at: usize, e: &Message| at == 0 || !only_first || !same_seq(&expected[0], e);
                 let at = (0..expected.len())
                     .find(|&at| may_come(at, &expected[at]) && alike(&expected[at], &seen));
                 let Some(at) = at else {
@@ -384,7 +385,9 @@ impl Line {
                         expected.iter().map(show).collect::<String>()
                     ));
                 }
-                if at == 0 && let Some(act) = after_response.take() {
+                if at == 0
+                    && let Some(act) = after_response.take()
+                {
                     act();
                 }
             }

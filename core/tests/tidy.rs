@@ -77,9 +77,10 @@ fn production_code() -> Vec<(PathBuf, String)> {
 
 fn is_test(path: &Path) -> bool {
     path.components().any(|part| part.as_os_str() == "tests")
-        || path.file_stem().and_then(|stem| stem.to_str()).is_some_and(|stem| {
-            matches!(stem, "tests" | "testing") || stem.ends_with("_tests")
-        })
+        || path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .is_some_and(|stem| matches!(stem, "tests" | "testing") || stem.ends_with("_tests"))
 }
 
 fn rank(module: &str) -> Option<usize> {
@@ -126,7 +127,11 @@ fn tasks_of_the_agent_start_in_one_place() {
         let inside = path.strip_prefix(&source).expect("below the source");
         let starts = ["tokio::spawn", "spawn_local", "JoinSet", "tokio::task::spawn("];
         let found = starts.iter().find(|start| text.contains(*start));
-        assert!(inside == Path::new("task.rs") || found.is_none(), "{}: {found:?}", inside.display());
+        assert!(
+            inside == Path::new("task.rs") || found.is_none(),
+            "{}: {found:?}",
+            inside.display()
+        );
     }
 }
 

@@ -166,9 +166,7 @@ impl Request {
                 token: one_field(body, "AuthKey", |value| Ok(raw(value)?.to_vec()))?
                     .unwrap_or_default(),
             },
-            Command::Stop => {
-                Self::Stop { seq: one_field(body, "Stop", unsigned)?.unwrap_or(0) }
-            }
+            Command::Stop => Self::Stop { seq: one_field(body, "Stop", unsigned)?.unwrap_or(0) },
             Command::Event => event(body)?,
             Command::ForceLeave => force_leave(body)?,
             Command::Join => join(body)?,

@@ -140,6 +140,7 @@ async fn connection<B: Backend>(
     let connection = Arc::new(Connection {
         outlet: Outlet::new(client.writer),
         client: client.label,
+        local: client.local,
         pending: Mutex::new(Pending::default()),
     });
     let mut session = Session::new(backend, token, Arc::clone(&connection), client.reader);

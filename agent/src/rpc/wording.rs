@@ -61,7 +61,9 @@ impl Wanted {
             Self::Structure | Self::List => {
                 let form = if self == Self::List { "slice" } else { "struct" };
                 let kind = kind(tag);
-                format!("Only encoded map or array can be decoded into a {form}. (valueType: {kind:x})")
+                format!(
+                    "Only encoded map or array can be decoded into a {form}. (valueType: {kind:x})"
+                )
             }
             Self::Text => format!("readContainerLen: {unknown}: hex: {tag:x}, dec: {tag}"),
             Self::Integer => {

@@ -67,7 +67,8 @@ pub(crate) static DIFFERENCES: &[Difference] = &[
 
 const NEWER_KEY: &str = "newer versions of Serf know this key";
 const NO_COLLECTOR: &str = "a figure of Go's memory manager";
-const NO_SIZES: &str = "the sizes of Serf's messages are not measured apart from the packets they travel in";
+const NO_SIZES: &str =
+    "the sizes of Serf's messages are not measured apart from the packets they travel in";
 
 /// What an agent shows that starts.
 const RUNNING: &str = "==> Starting Serf agent...
