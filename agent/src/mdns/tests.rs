@@ -1,6 +1,5 @@
 //! Compares questions and answers with those of the real agent (`tests/data/mdns.json`).
 
-
 use std::net::{Ipv4Addr, SocketAddr};
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
