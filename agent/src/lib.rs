@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod cli;
 pub mod config;
+mod descriptors;
 pub mod driver;
 pub mod event;
 pub mod file;

@@ -61,7 +61,7 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
 
 /// Rust files that are not tests, with their text before the first test module.
 fn production_code() -> Vec<(PathBuf, String)> {
-    let folders = ["core/src", "sim/src"];
+    let folders = ["core/src", "sim/src", "agent/src"];
     folders
         .iter()
         .flat_map(|folder| sources(&root().join(folder)))
@@ -77,7 +77,10 @@ fn production_code() -> Vec<(PathBuf, String)> {
 
 fn is_test(path: &Path) -> bool {
     path.components().any(|part| part.as_os_str() == "tests")
-        || path.file_stem().is_some_and(|stem| stem == "tests" || stem == "testing")
+        || path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .is_some_and(|stem| matches!(stem, "tests" | "testing") || stem.ends_with("_tests"))
 }
 
 fn rank(module: &str) -> Option<usize> {
@@ -105,6 +108,31 @@ fn the_core_imports_only_to_the_left() {
         }
     }
     assert!(wrong.is_empty(), "imports against the direction:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn only_the_driver_of_the_agent_runs_a_node() {
+    let source = root().join("agent/src");
+    for (path, text) in production_code().iter().filter(|(path, _)| path.starts_with(&source)) {
+        let inside = path.strip_prefix(&source).expect("below the source");
+        let names = text.contains("uwasa_core::node");
+        assert!(inside.starts_with("driver") || !names, "{}: names the node", inside.display());
+    }
+}
+
+#[test]
+fn tasks_of_the_agent_start_in_one_place() {
+    let source = root().join("agent/src");
+    for (path, text) in production_code().iter().filter(|(path, _)| path.starts_with(&source)) {
+        let inside = path.strip_prefix(&source).expect("below the source");
+        let starts = ["tokio::spawn", "spawn_local", "JoinSet", "tokio::task::spawn("];
+        let found = starts.iter().find(|start| text.contains(*start));
+        assert!(
+            inside == Path::new("task.rs") || found.is_none(),
+            "{}: {found:?}",
+            inside.display()
+        );
+    }
 }
 
 #[test]
@@ -162,7 +190,7 @@ fn no_leftovers() {
 fn the_map_names_only_what_exists() {
     let map = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the map");
     let mut known: Vec<String> = Vec::new();
-    for folder in ["core", "sim", "benches"] {
+    for folder in ["core", "sim", "agent", "benches"] {
         let folder = root().join(folder);
         known.extend(sources(&folder).iter().map(|path| path.to_string_lossy().into_owned()));
     }

@@ -6,6 +6,7 @@ mod addresses;
 mod errors;
 mod joins;
 mod keys;
+mod shown;
 mod stats;
 
 use std::collections::BTreeMap;
@@ -20,10 +21,11 @@ use uwasa_core::command::{Command, KeyReport, OpError, QueryParams, TagFilter};
 use uwasa_core::coordinate::Coordinate;
 use uwasa_core::tags::Tags;
 
+use self::shown::{EVENT_BYTES_MAX, QUERY_BYTES_MAX, shown};
 use crate::driver::{self, Ended, Handle, Request, Subscriber};
 use crate::event::{AgentEvent, Member, QueryId};
 use crate::filter::Filter;
-use crate::{go, tags_file};
+use crate::tags_file;
 
 /// Why an operation failed, as a client is told.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -191,10 +193,10 @@ impl Agent {
         payload: Bytes,
         coalesce: bool,
     ) -> Result<(), AgentError> {
-        let shown = go::quote::quote_bytes(&payload);
+        let (called, shown) = shown(name, &payload, EVENT_BYTES_MAX);
         tracing::debug!(
             target: "agent",
-            "Requesting user event send: {name}. Coalesced: {coalesce}. Payload: {shown}"
+            "Requesting user event send: {called}. Coalesced: {coalesce}. Payload: {shown}"
         );
         let result = self.send_event(name, payload, coalesce).await;
         if let Err(error) = &result {
@@ -226,8 +228,8 @@ impl Agent {
     ///
     /// Too large, a reserved name, unsupported by the protocol version, or the agent is shut down.
     pub async fn query(&self, query: Query) -> Result<mpsc::Receiver<QueryRecord>, AgentError> {
-        let shown = go::quote::quote_bytes(&query.payload);
-        tracing::debug!(target: "agent", "Requesting query send: {}. Payload: {shown}", query.name);
+        let (called, shown) = shown(&query.name, &query.payload, QUERY_BYTES_MAX);
+        tracing::debug!(target: "agent", "Requesting query send: {called}. Payload: {shown}");
         let result = self.send_query(query).await;
         if let Err(error) = &result {
             tracing::warn!(target: "agent", "failed to start user query: {error}");

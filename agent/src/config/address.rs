@@ -96,7 +96,11 @@ pub fn resolve(text: &str) -> Result<Endpoint, String> {
 }
 
 /// Reads a port: a number or the name of a service.
-fn parse_port(text: &str) -> Result<u16, String> {
+///
+/// # Errors
+///
+/// Go's text.
+pub(crate) fn parse_port(text: &str) -> Result<u16, String> {
     if text.is_empty() {
         return Ok(0);
     }
@@ -120,8 +124,12 @@ fn service(list: &str, name: &str) -> Option<u16> {
     })
 }
 
-/// The address of a host; IPv4 is preferred.
-fn lookup(host: &str) -> Result<IpAddr, String> {
+/// The address of a host; IPv4 is preferred. Blocks while a name is looked up.
+///
+/// # Errors
+///
+/// Go's text.
+pub(crate) fn lookup(host: &str) -> Result<IpAddr, String> {
     // A zone is read and not used, as in Serf.
     let plain = host.split_once('%').map_or(host, |(address, _)| address);
     if let Ok(ip) = plain.parse::<IpAddr>() {

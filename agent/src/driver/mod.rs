@@ -2,7 +2,9 @@
 //!
 //! Nothing else touches the node. Everything that comes in waits in a bounded queue of its own: requests make their
 //! senders wait, streams are not read until their bytes were taken, and datagrams wait in the socket, where the system
-//! drops the newest. One turn of the loop takes a bounded number of each, so none can starve another or the timers.
+//! drops the newest. One turn of the loop takes a bounded number of each, and of datagrams no more than a bounded time
+//! takes, so none can starve another or the timers. When a turn leaves datagrams behind, all other tasks come first:
+//! the runtime has one thread, and a socket that always has more would never give it back.
 
 mod disk;
 mod keys;
@@ -14,6 +16,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
@@ -44,6 +47,8 @@ use streams::{StreamEvent, Streams};
 const REQUESTS: usize = 256;
 /// What one turn takes of each kind of input.
 const BATCH: usize = 64;
+/// What the datagrams of one turn may take. One that unpacks to a mebibyte takes milliseconds.
+const BATCH_TIME: Duration = Duration::from_millis(1);
 /// The largest UDP payload.
 const DATAGRAM_BYTES_MAX: usize = 65_507;
 
@@ -102,6 +107,7 @@ pub(crate) fn start(start: Start) -> io::Result<Handle> {
         streams: Streams::new(tcp),
         disk,
         keyring_file: start.keyring_file,
+        behind: false,
         subscribers: Vec::new(),
         pending: BTreeMap::new(),
         ops: 0,
@@ -138,6 +144,8 @@ struct Driver {
     narrator: Narrator,
     disk: Option<Disk>,
     keyring_file: Option<PathBuf>,
+    /// The last turn left datagrams in the socket.
+    behind: bool,
     subscribers: Vec<Subscriber>,
     pending: BTreeMap<u64, Pending>,
     ops: u64,
@@ -161,9 +169,13 @@ impl Driver {
     ) {
         let mut flow = self.drain();
         let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+        let mut alarm = pin!(tokio::time::sleep_until(self.wall(Instant::ZERO)));
         while flow == Flow::On {
             let deadline = self.node.deadline().map_or(Instant::MAX, |(at, _)| at);
-            let wait = deadline - self.now();
+            // Registered again only when it moved: that wakes the runtime's timer.
+            if deadline != Instant::MAX && alarm.deadline() != self.wall(deadline) {
+                alarm.as_mut().reset(self.wall(deadline));
+            }
             let (mut request, mut event) = (None, None);
             tokio::select! {
                 biased;
@@ -174,9 +186,13 @@ impl Driver {
                     let _ = ready;
                 }
                 error = disk_failure(&mut disk_failures) => self.on_disk_failure(&error),
-                () = tokio::time::sleep(wait), if deadline != Instant::MAX => {}
+                () = &mut alarm, if deadline != Instant::MAX => {}
             }
             flow = self.turn(request, event, &mut requests, &mut buffer);
+            self.narrator.count_drops(self.node.stats());
+            if self.behind {
+                tokio::task::yield_now().await;
+            }
         }
         let Flow::End(how) = flow else { unreachable!("the loop ends so") };
         self.shut_down(how).await;
@@ -211,18 +227,30 @@ impl Driver {
     }
 
     fn receive_datagrams(&mut self, buffer: &mut [u8]) -> Flow {
-        for _ in 0..BATCH {
-            let Ok((len, from)) = self.udp.try_recv_from(buffer) else { break };
+        let start = Clock::now();
+        let (mut count, mut sum, mut flow) = (0, 0, Flow::On);
+        self.behind = true;
+        while flow == Flow::On && count < BATCH as u64 && start.elapsed() < BATCH_TIME {
+            let Ok((len, from)) = self.udp.try_recv_from(buffer) else {
+                self.behind = false;
+                break;
+            };
             let from = canonical(from);
             let bytes = buffer.get(..len).unwrap_or_default();
-            self.narrator.counters.udp_received.increment(len as u64);
-            let flow = self.feed(Input::Datagram { from, bytes });
+            (count, sum) = (count + 1, sum + len as u64);
+            flow = self.feed(Input::Datagram { from, bytes });
             self.narrator.packet_done(from, self.node.stats());
-            if flow != Flow::On {
-                return flow;
-            }
         }
-        Flow::On
+        if count > 0 {
+            self.narrator.counters.datagrams.increment(count);
+            self.narrator.counters.udp_received.increment(sum);
+        }
+        flow
+    }
+
+    /// A time of the node as one of the runtime.
+    fn wall(&self, at: Instant) -> tokio::time::Instant {
+        tokio::time::Instant::from_std(self.origin + Duration::from_nanos(at.as_nanos()))
     }
 
     fn fire_timers(&mut self) -> Flow {
@@ -266,7 +294,7 @@ impl Driver {
                 Output::Event(event) => match event_of(event, &self.pool) {
                     Told::Everyone(event) => {
                         narrate::count(&event);
-                        requests::publish(&mut self.subscribers, event);
+                        requests::publish(&mut self.subscribers, event, &mut self.narrator);
                     }
                     Told::Asker { op, record } => requests::record(&self.pending, op.0, record),
                     Told::Keyring { keyring, answers } => {

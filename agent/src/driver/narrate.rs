@@ -16,7 +16,7 @@ use uwasa_core::trace::{
 
 use crate::event::AgentEvent;
 
-/// Complaints about received packets that are written per second; further ones are only counted.
+/// Complaints about received packets and slow subscribers that are written per second; further ones are only counted.
 const COMPLAINTS_PER_SECOND: u32 = 10;
 /// Members with a suspicion under way whose confirmations are remembered.
 const SUSPECTS: usize = 4_096;
@@ -26,6 +26,7 @@ const SUSPECTS: usize = 4_096;
 pub(super) struct Counters {
     pub(super) udp_sent: Counter,
     pub(super) udp_received: Counter,
+    pub(super) datagrams: Counter,
     pub(super) tcp_accept: Counter,
     pub(super) tcp_connect: Counter,
     pub(super) tcp_sent: Counter,
@@ -45,6 +46,9 @@ pub(super) struct Narrator {
     /// Names behind the addresses that the snapshot remembers.
     remembered: BTreeMap<SocketAddr, String>,
     complaints: Complaints,
+    /// What was counted of the node's drops, in the order of [`DropReason::ALL`], and the sum.
+    counted: [u64; DropReason::COUNT],
+    counted_total: u64,
 }
 
 impl Narrator {
@@ -58,6 +62,7 @@ impl Narrator {
             counters: Counters {
                 udp_sent: counter!("memberlist.udp.sent"),
                 udp_received: counter!("memberlist.udp.received"),
+                datagrams: counter!("uwasa.datagrams"),
                 tcp_accept: counter!("memberlist.tcp.accept"),
                 tcp_connect: counter!("memberlist.tcp.connect"),
                 tcp_sent: counter!("memberlist.tcp.sent"),
@@ -69,6 +74,8 @@ impl Narrator {
             forced: None,
             remembered,
             complaints: Complaints::new(),
+            counted: [0; DropReason::COUNT],
+            counted_total: 0,
         }
     }
 
@@ -90,7 +97,6 @@ impl Narrator {
         let decrypt = stats.dropped(DropReason::Decrypt);
         let undecipherable = decrypt != self.complaints.undecipherable;
         self.complaints.undecipherable = decrypt;
-        counter!("memberlist.udp.rejected").increment(1);
         if !self.complaints.may_speak() {
             return;
         }
@@ -101,6 +107,27 @@ impl Narrator {
             );
         } else {
             tracing::debug!(target: "memberlist", "Packet or part of it dropped from={from}");
+        }
+    }
+
+    /// Whether a complaint may be written now.
+    pub(super) fn may_complain(&mut self) -> bool {
+        self.complaints.may_speak()
+    }
+
+    /// Counts by reason what the node has dropped since the last call.
+    pub(super) fn count_drops(&mut self, stats: &Stats) {
+        let total = stats.dropped_total();
+        if total == self.counted_total {
+            return;
+        }
+        self.counted_total = total;
+        for (counted, (reason, name)) in self.counted.iter_mut().zip(DropReason::ALL) {
+            let dropped = stats.dropped(reason);
+            if dropped != *counted {
+                counter!(format!("uwasa.dropped.{name}")).increment(dropped - *counted);
+                *counted = dropped;
+            }
         }
     }
 

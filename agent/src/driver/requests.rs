@@ -14,11 +14,13 @@ use uwasa_core::coordinate::Coordinate;
 use uwasa_core::io::{Cx, Input, OpId, StreamInput};
 use uwasa_core::node::Info;
 
+use super::narrate::Narrator;
 use super::streams::{StreamEvent, Streams};
 use super::{Driver, Ended, Flow, describe};
 use crate::agent::QueryRecord;
 use crate::event::{AgentEvent, Member};
 use crate::filter::Filter;
+use crate::go::errors::os_text;
 
 /// Records of one query that may wait for whoever asked; further ones are dropped and counted.
 const RECORDS: usize = 512;
@@ -148,8 +150,13 @@ impl Handle {
     }
 }
 
-/// Hands an event to all who want it. Whoever has too many waiting misses this one.
-pub(super) fn publish(subscribers: &mut Vec<Subscriber>, event: AgentEvent) {
+/// Hands an event to all who want it. Whoever has too many waiting misses this one, which is counted, and logged as long
+/// as there is not too much to complain about.
+pub(super) fn publish(
+    subscribers: &mut Vec<Subscriber>,
+    event: AgentEvent,
+    narrator: &mut Narrator,
+) {
     let event = Arc::new(event);
     subscribers.retain(|subscriber| {
         if !subscriber.filters.iter().any(|filter| filter.matches(&event)) {
@@ -159,7 +166,9 @@ pub(super) fn publish(subscribers: &mut Vec<Subscriber>, event: AgentEvent) {
             Ok(()) => true,
             Err(TrySendError::Full(_)) => {
                 metrics::counter!("agent.events.dropped").increment(1);
-                tracing::warn!(target: "agent.ipc", "Dropping event to {}", subscriber.label);
+                if narrator.may_complain() {
+                    tracing::warn!(target: "agent.ipc", "Dropping event to {}", subscriber.label);
+                }
                 true
             }
             Err(TrySendError::Closed(_)) => false,
@@ -306,7 +315,7 @@ impl Driver {
     }
 
     pub(super) fn on_disk_failure(&mut self, error: &io::Error) {
-        tracing::error!(target: "serf", "Failed to update snapshot: {error}");
+        tracing::error!(target: "serf", "Failed to update snapshot: {}", os_text(error));
         if let Some(disk) = &mut self.disk {
             disk.write_failed();
         }

@@ -28,6 +28,8 @@ const CHUNK_BYTES: usize = 16 * 1_024;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause after the system refused to accept (no descriptors left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The least time between two log records about that.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What happened to a stream.
 #[derive(Debug)]
@@ -67,6 +69,8 @@ struct Open {
 pub(super) struct Streams {
     listener: TcpListener,
     resume: Option<Instant>,
+    /// When a failure to accept was last logged.
+    complained: Option<Instant>,
     accepted: u64,
     open: BTreeMap<StreamId, Open>,
     sender: mpsc::Sender<StreamEvent>,
@@ -84,6 +88,7 @@ impl Streams {
         Self {
             listener,
             resume: None,
+            complained: None,
             accepted: 0,
             open: BTreeMap::new(),
             sender,
@@ -107,12 +112,19 @@ impl Streams {
                 Some(event) = self.events.recv() => return event,
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, from)) => return StreamEvent::Accepted { stream, from: canonical(from) },
-                    Err(error) => {
-                        tracing::error!(target: "memberlist", "Error accepting TCP connection: {error}");
-                        self.resume = Some(Instant::now() + ACCEPT_PAUSE);
-                    }
+                    Err(error) => self.accept_failed(&error),
                 },
             }
+        }
+    }
+
+    fn accept_failed(&mut self, error: &io::Error) {
+        let now = Instant::now();
+        metrics::counter!("memberlist.tcp.accept_failed").increment(1);
+        self.resume = Some(now + ACCEPT_PAUSE);
+        if self.complained.is_none_or(|at| now - at >= COMPLAINT_INTERVAL) {
+            self.complained = Some(now);
+            tracing::error!(target: "memberlist", "Error accepting TCP connection: {error}");
         }
     }
 

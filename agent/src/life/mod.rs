@@ -17,6 +17,7 @@ use crate::agent::Agent;
 use crate::config::interface::{self, Interfaces};
 use crate::config::resolve::{Resolved, resolve};
 use crate::config::{Config, LoadError, Loaded, load};
+use crate::descriptors;
 use crate::go::flags::FlagError;
 use crate::handlers::{Runner, Settings as HandlerSettings};
 use crate::log::{self, Format, Log, Syslog};
@@ -123,6 +124,7 @@ impl Life<'_> {
     async fn run(self) -> Result<End, Vec<String>> {
         let one = |problem: String| vec![problem];
         let config = self.loaded.config.clone();
+        descriptors::raise_limit();
         let telemetry = metrics::start(&sinks(&config)).map_err(|error| one(error.to_string()))?;
         let resolution = resolve(&config, self.interfaces);
         for notice in &resolution.notices {

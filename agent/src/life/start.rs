@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use uwasa_core::config::{Config as CoreConfig, Identity};
+use uwasa_core::config::{Config as CoreConfig, Identity, Options};
 use uwasa_core::keyring::{Key, Keyring};
 use uwasa_core::tags::Tags;
 use uwasa_core::wire;
@@ -16,11 +16,11 @@ use crate::agent::{Agent, Settings};
 use crate::config::Config;
 use crate::config::interface::Interfaces;
 use crate::config::resolve::Resolved;
-use crate::driver;
 use crate::go::errors::os_text;
 use crate::handlers::Handler;
 use crate::keyring_file::{self, KEY_SIZE};
 use crate::tags_file;
+use crate::{descriptors, driver};
 
 /// A running agent and what the banner shows of it.
 #[derive(Debug)]
@@ -97,7 +97,11 @@ fn create(
         (Ok(None) | Err(_), None) => Keyring::default(),
     };
     let encrypted = keyring.is_enabled();
-    let options = config.options(resolved.profile, keyring)?;
+    let profile = Options {
+        streams_max: resolved.profile.streams_max.min(descriptors::for_peers()),
+        ..resolved.profile
+    };
+    let options = config.options(profile, keyring)?;
     let meta = wire::tags::encode(&kept.tags, options.serf_protocol_version).map_err(|error| {
         format!("Encoded length of tags exceeds limit of {} bytes", error.limit)
     })?;

@@ -1,6 +1,8 @@
 //! What the agent tells on standard output besides its log.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
+
+use crate::log::stdout::Stdout;
 
 /// Writes messages as Serf marks them. Standard output that is closed or full never disturbs the agent.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +25,7 @@ impl Ui {
     }
 
     fn write(self, text: &str) {
-        let mut out = io::stdout().lock();
         // Nobody is there to be told.
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let _ = Stdout::default().write_all(text.as_bytes());
     }
 }

@@ -108,6 +108,27 @@ pub(crate) fn json(event: &Event<'_>, now: Wall) -> String {
     out
 }
 
+/// That lines are missing, in Serf's form.
+pub(crate) fn serf_note(now: Wall, lost: u64) -> String {
+    let mut out = String::new();
+    now.local().log(&mut out);
+    out.push_str(" [WARN] agent: ");
+    out + &missing(lost)
+}
+
+/// That lines are missing, as a JSON object.
+pub(crate) fn json_note(now: Wall, lost: u64) -> String {
+    let mut time = String::new();
+    now.local().rfc3339(&mut time);
+    let message = missing(lost);
+    serde_json::json!({"time": time, "level": "WARN", "subsystem": "agent", "message": message})
+        .to_string()
+}
+
+fn missing(lost: u64) -> String {
+    format!("{lost} lines could not be written")
+}
+
 /// Collects the message, and the other fields as ` key=value`.
 struct Text<'a> {
     message: &'a mut String,

@@ -4,10 +4,12 @@
 //! or with the empty target for the few records of Serf without a subsystem. Records of other targets (of libraries)
 //! are ignored. The level `ERROR` is written `ERR`.
 //!
-//! Records are written by whoever logs, as Serf does: a reader of standard output that stops reading stops the agent.
+//! Records are written by whoever logs, as Serf does. A reader of standard output that stops reading does not stop the
+//! agent: lines that cannot be written are counted, and the first one that can be again says how many are missing.
 
 pub(crate) mod clock;
 mod format;
+pub(crate) mod stdout;
 mod syslog;
 #[cfg(test)]
 mod tests;
@@ -15,7 +17,7 @@ mod tests;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,7 +29,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 
 use clock::Wall;
-use format::{Scratch, json};
+use format::{Scratch, json, json_note, serf_note};
 pub use syslog::{Syslog, SyslogError};
 
 /// How many records monitors get from before they came, and how many may wait for a monitor.
@@ -78,7 +80,7 @@ impl Log {
     /// A log that holds its lines back until [`Log::release`]. The dispatch is to be the default of the agent's tasks.
     #[must_use]
     pub fn new(level: Level, format: Format) -> (Self, Dispatch) {
-        Self::to(level, format, Box::new(io::stdout()))
+        Self::to(level, format, Box::new(stdout::Stdout::default()))
     }
 
     /// A log that prints nothing and keeps a short backlog of records of at least `level`: for an agent that is one of
@@ -117,7 +119,9 @@ impl Log {
         state.output = match std::mem::replace(&mut state.output, Output::None) {
             Output::Held { held, mut output } => {
                 for line in held {
-                    write_line(&mut output, self.shared.format, &line);
+                    if !write_line(&mut output, self.shared.format, &line) {
+                        state.lost += 1;
+                    }
                 }
                 Output::Open(output)
             }
@@ -198,6 +202,8 @@ enum Output {
 struct State {
     level: Level,
     output: Output,
+    /// Lines that could not be written since the last one that could.
+    lost: u64,
     syslog: Option<Syslog>,
     backlog: VecDeque<(Level, Arc<str>)>,
     backlog_bytes: usize,
@@ -216,7 +222,7 @@ impl fmt::Debug for State {
 impl State {
     fn new(level: Level, output: Output) -> Self {
         let (backlog, monitors) = (VecDeque::new(), Vec::new());
-        Self { level, output, syslog: None, backlog, backlog_bytes: 0, monitors }
+        Self { level, output, lost: 0, syslog: None, backlog, backlog_bytes: 0, monitors }
     }
 
     fn keep(&mut self, capacity: usize, level: Level, line: &Arc<str>) {
@@ -244,32 +250,46 @@ impl State {
         });
     }
 
-    /// Writes a line, or holds it back; true if another had to go for it.
-    fn print(&mut self, format: Format, line: &Arc<str>) -> bool {
+    /// Writes a line, or holds it back; if a line is lost, what that counts as.
+    fn print(&mut self, format: Format, line: &Arc<str>, now: Wall) -> Option<&'static str> {
         match &mut self.output {
-            Output::Open(output) => write_line(output, format, line),
+            Output::Open(output) => {
+                if self.lost > 0 {
+                    let note = match format {
+                        Format::Serf => serf_note(now, self.lost),
+                        Format::Json => json_note(now, self.lost),
+                    };
+                    if write_line(output, format, &note) {
+                        self.lost = 0;
+                    }
+                }
+                if self.lost > 0 || !write_line(output, format, line) {
+                    self.lost += 1;
+                    return Some("log.dropped");
+                }
+            }
             Output::Held { held, .. } => {
                 held.push_back(Arc::clone(line));
                 if held.len() > HELD_LINES {
                     held.pop_front();
-                    return true;
+                    return Some("log.held.dropped");
                 }
             }
             Output::None => {}
         }
-        false
+        None
     }
 }
 
-/// In one write, so that lines of several processes with one standard output do not mix. A reader that went away is no
-/// reason to stop.
-fn write_line(output: &mut dyn Write, format: Format, line: &str) {
+/// In one write, so that lines of several processes with one standard output do not mix. False if that failed: a reader
+/// that went away is no reason to stop.
+fn write_line(output: &mut dyn Write, format: Format, line: &str) -> bool {
     let blanks = match format {
         Format::Serf => "    ",
         Format::Json => "",
     };
-    let _ = output.write_all([blanks, line, "\n"].concat().as_bytes());
-    let _ = output.flush();
+    let written = output.write_all([blanks, line, "\n"].concat().as_bytes());
+    written.and_then(|()| output.flush()).is_ok()
 }
 
 /// What `tracing` knows of a log.
@@ -305,9 +325,9 @@ impl Subscriber for Subscribed {
         if let Some(syslog) = &mut state.syslog {
             syslog.send(level, now, line.get(rest..).unwrap_or_default());
         }
-        if state.print(shared.format, object.as_ref().unwrap_or(&line)) {
+        if let Some(lost) = state.print(shared.format, object.as_ref().unwrap_or(&line), now) {
             drop(state);
-            counter!("log.held.dropped").increment(1);
+            counter!(lost).increment(1);
         }
     }
 

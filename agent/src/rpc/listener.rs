@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, UnixListener, lookup_host};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, lookup_host};
 
 use super::outlet::WriteHalf;
 use super::session::ReadHalf;
+use crate::config::address;
 
-/// Clients of a Unix socket that may wait to be accepted.
-const UNIX_BACKLOG: i32 = 1_024;
+/// Clients that may wait to be accepted, as far as the system allows. Whoever finds no room tries again after a second.
+const BACKLOG: u16 = 4_096;
 /// How often a silent TCP client is asked whether it is still there; the system does that.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
@@ -81,37 +82,48 @@ impl Listener {
 }
 
 async fn bind_tcp(addr: &str) -> io::Result<TcpListener> {
-    let invalid = |reason: &str| {
-        let text = format!("listen tcp: address {addr}: {reason}");
-        io::Error::new(io::ErrorKind::InvalidInput, text)
+    let invalid = |reason: String| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("listen tcp: {reason}"))
     };
-    let (host, port) = addr.rsplit_once(':').ok_or_else(|| invalid("missing port in address"))?;
-    let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(host) => host,
-        None if host.contains(':') => return Err(invalid("too many colons in address")),
-        None => host,
-    };
-    let port = port.parse::<u16>().map_err(|_| {
-        let text = format!("listen tcp: address {port}: invalid port");
-        io::Error::new(io::ErrorKind::InvalidInput, text)
-    })?;
-    // As in Go, no host means every address of both families, or of the only one there is.
-    let candidates = if host.is_empty() {
-        [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)]
-            .map(|ip| SocketAddr::new(ip, port))
-            .to_vec()
-    } else {
-        let found = lookup_host((host, port)).await;
-        found.map_err(|error| explained(&format!("listen tcp: lookup {host}"), &error))?.collect()
-    };
-    let mut last = invalid("no suitable address found");
-    for candidate in candidates {
-        match TcpListener::bind(candidate).await {
+    let (host, port) = address::split_host_port(addr).map_err(invalid)?;
+    let port = address::parse_port(port).map_err(invalid)?;
+    let mut last = invalid(format!("address {addr}: no suitable address found"));
+    for candidate in candidates(host, port).await.map_err(invalid)? {
+        match listen(candidate) {
             Ok(listener) => return Ok(listener),
             Err(error) => last = explained(&format!("listen tcp {candidate}: bind"), &error),
         }
     }
     Err(last)
+}
+
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG.into())
+}
+
+/// Where to listen for a host.
+async fn candidates(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    // As in Go, no host means every address of both families, or of the only one there is.
+    if host.is_empty() {
+        let all = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
+        return Ok(all.map(|ip| SocketAddr::new(ip, port)).to_vec());
+    }
+    // An address with a zone is for the system alone to read.
+    if host.contains(':') && host.contains('%') {
+        let found = lookup_host((host, port)).await;
+        return Ok(found.map_err(|error| format!("lookup {host}: {error}"))?.collect());
+    }
+    // Nothing to look up, and no thread to look it up with.
+    if let Ok(ip) = host.parse() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let name = host.to_owned();
+    let found = tokio::task::spawn_blocking(move || address::lookup(&name)).await;
+    let ip = found.map_err(|error| format!("lookup {host}: {error}"))??;
+    Ok(vec![SocketAddr::new(ip, port)])
 }
 
 /// The system's error as Go words it.
@@ -130,7 +142,7 @@ fn bind_unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let file = SocketFile::new(path)?;
     // Before anybody can connect.
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    socket.listen(UNIX_BACKLOG)?;
+    socket.listen(BACKLOG.into())?;
     socket.set_nonblocking(true)?;
     Ok((UnixListener::from_std(socket.into())?, file))
 }

@@ -14,3 +14,4 @@ mod session;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod wording;

@@ -18,13 +18,13 @@ pub(super) type WriteHalf = Box<dyn AsyncWrite + Send + Unpin>;
 pub(super) struct Outlet {
     /// `None` after a failure: what was written may end inside a record.
     half: Mutex<Option<WriteHalf>>,
-    failed: Notify,
+    given_up: Notify,
     stall_max: Duration,
 }
 
 impl Outlet {
     pub(super) fn new(half: WriteHalf) -> Self {
-        Self { half: Mutex::new(Some(half)), failed: Notify::new(), stall_max: STALL_MAX }
+        Self { half: Mutex::new(Some(half)), given_up: Notify::new(), stall_max: STALL_MAX }
     }
 
     /// As [`Outlet::new`], with another patience.
@@ -44,14 +44,19 @@ impl Outlet {
         let written = write(open, record, self.stall_max).await;
         if written.is_err() {
             *half = None;
-            self.failed.notify_one();
+            self.give_up();
         }
         written
     }
 
-    /// Returns when a write has failed.
-    pub(super) async fn failed(&self) {
-        self.failed.notified().await;
+    /// The connection is to end.
+    pub(super) fn give_up(&self) {
+        self.given_up.notify_one();
+    }
+
+    /// Returns when a write has failed, or the connection is to end for another reason.
+    pub(super) async fn given_up(&self) {
+        self.given_up.notified().await;
     }
 }
 

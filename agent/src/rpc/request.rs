@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use uwasa_core::command::TagFilter;
 use uwasa_core::tags::Tags;
-use uwasa_core::wire::msgpack::{DecodeError, DecodeErrorKind, Reader};
+use uwasa_core::wire::msgpack::{DecodeErrorKind, Reader};
 
+use super::wording::{Refusal, Wanted};
 use crate::agent::{KeyRequest, Query};
 
 /// Most elements of a list or a map in a request.
@@ -27,23 +28,23 @@ impl Header {
     ///
     /// # Errors
     /// What is no map, no array and not nil, and fields of other types.
-    pub(super) fn update(&mut self, object: &[u8]) -> Result<(), DecodeError> {
+    pub(super) fn update(&mut self, object: &[u8]) -> Result<(), Refusal> {
         let mut reader = Reader::new(object);
         if reader.literal(&[0xc0]) {
             *self = Self::default();
             return Ok(());
         }
-        reader.structure(&["Command", "Seq"], |value, key| {
+        fields(&mut reader, &["Command", "Seq"], |value, key| {
             match key {
                 b"Command" => {
-                    let name = value.raw()?.unwrap_or_default();
+                    let name = raw(value)?;
                     if self.command.capacity() > COMMAND_BYTES_KEPT {
                         self.command = Vec::new();
                     }
                     self.command.clear();
                     self.command.extend_from_slice(name);
                 }
-                b"Seq" => self.seq = value.unsigned()?,
+                b"Seq" => self.seq = unsigned(value)?,
                 _ => value.skip()?,
             }
             Ok(())
@@ -145,7 +146,7 @@ impl Request {
     ///
     /// # Errors
     /// Fields of other types or out of range.
-    pub(super) fn decode(command: Command, body: &[u8]) -> Result<Self, DecodeError> {
+    pub(super) fn decode(command: Command, body: &[u8]) -> Result<Self, Refusal> {
         let body = &mut Reader::new(body);
         Ok(match command {
             Command::Members => Self::Members,
@@ -162,12 +163,10 @@ impl Request {
                 Self::Handshake { version: one_field(body, "Version", version)?.unwrap_or(0) }
             }
             Command::Auth => Self::Auth {
-                token: one_field(body, "AuthKey", |value| Ok(value.bytes_or_empty()?.to_vec()))?
+                token: one_field(body, "AuthKey", |value| Ok(raw(value)?.to_vec()))?
                     .unwrap_or_default(),
             },
-            Command::Stop => {
-                Self::Stop { seq: one_field(body, "Stop", |value| value.unsigned())?.unwrap_or(0) }
-            }
+            Command::Stop => Self::Stop { seq: one_field(body, "Stop", unsigned)?.unwrap_or(0) },
             Command::Event => event(body)?,
             Command::ForceLeave => force_leave(body)?,
             Command::Join => join(body)?,
@@ -179,40 +178,58 @@ impl Request {
     }
 }
 
+/// Reads a structure field by field; a field that is not known is to be skipped.
+fn fields<'a>(
+    body: &mut Reader<'a>,
+    declared: &[&str],
+    mut field: impl FnMut(&mut Reader<'a>, &[u8]) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let start = body.clone();
+    let mut refused = None;
+    let walked = body.structure(declared, |value, key| {
+        let place = value.clone();
+        field(value, key).map_err(|refusal| {
+            refused = Some(refusal);
+            place.error(DecodeErrorKind::Type)
+        })
+    });
+    walked.map_err(|error| refused.unwrap_or_else(|| Wanted::Structure.refusal(&start, error)))
+}
+
 /// A body with a single known field.
 fn one_field<'a, T>(
     body: &mut Reader<'a>,
     name: &str,
-    mut read: impl FnMut(&mut Reader<'a>) -> Result<T, DecodeError>,
-) -> Result<Option<T>, DecodeError> {
+    mut read: impl FnMut(&mut Reader<'a>) -> Result<T, Refusal>,
+) -> Result<Option<T>, Refusal> {
     let mut found = None;
-    body.structure(&[name], |value, key| {
+    fields(body, &[name], |value, key| {
         if key == name.as_bytes() {
             found = Some(read(value)?);
             Ok(())
         } else {
-            value.skip()
+            Ok(value.skip()?)
         }
     })?;
     Ok(found)
 }
 
-fn text_field(body: &mut Reader<'_>, name: &str) -> Result<String, DecodeError> {
+fn text_field(body: &mut Reader<'_>, name: &str) -> Result<String, Refusal> {
     Ok(one_field(body, name, text)?.unwrap_or_default())
 }
 
-fn version(value: &mut Reader<'_>) -> Result<i32, DecodeError> {
+fn version(value: &mut Reader<'_>) -> Result<i32, Refusal> {
     // What does not fit is cut off, as in Go; it is no version either way.
-    Ok(i32::try_from(value.signed()?).unwrap_or(-1))
+    Ok(i32::try_from(signed(value)?).unwrap_or(-1))
 }
 
-fn event(body: &mut Reader<'_>) -> Result<Request, DecodeError> {
+fn event(body: &mut Reader<'_>) -> Result<Request, Refusal> {
     let (mut name, mut payload_, mut coalesce) = (String::new(), Bytes::new(), false);
-    body.structure(&["Name", "Payload", "Coalesce"], |value, key| {
+    fields(body, &["Name", "Payload", "Coalesce"], |value, key| {
         match key {
             b"Name" => name = text(value)?,
             b"Payload" => payload_ = payload(value)?,
-            b"Coalesce" => coalesce = value.boolean()?,
+            b"Coalesce" => coalesce = boolean(value)?,
             _ => value.skip()?,
         }
         Ok(())
@@ -220,12 +237,12 @@ fn event(body: &mut Reader<'_>) -> Result<Request, DecodeError> {
     Ok(Request::Event { name, payload: payload_, coalesce })
 }
 
-fn force_leave(body: &mut Reader<'_>) -> Result<Request, DecodeError> {
+fn force_leave(body: &mut Reader<'_>) -> Result<Request, Refusal> {
     let (mut node, mut prune) = (String::new(), false);
-    body.structure(&["Node", "Prune"], |value, key| {
+    fields(body, &["Node", "Prune"], |value, key| {
         match key {
             b"Node" => node = text(value)?,
-            b"Prune" => prune = value.boolean()?,
+            b"Prune" => prune = boolean(value)?,
             _ => value.skip()?,
         }
         Ok(())
@@ -233,12 +250,12 @@ fn force_leave(body: &mut Reader<'_>) -> Result<Request, DecodeError> {
     Ok(Request::ForceLeave { node, prune })
 }
 
-fn join(body: &mut Reader<'_>) -> Result<Request, DecodeError> {
+fn join(body: &mut Reader<'_>) -> Result<Request, Refusal> {
     let (mut addresses, mut replay) = (Vec::new(), false);
-    body.structure(&["Existing", "Replay"], |value, key| {
+    fields(body, &["Existing", "Replay"], |value, key| {
         match key {
             b"Existing" => addresses = texts(value)?,
-            b"Replay" => replay = value.boolean()?,
+            b"Replay" => replay = boolean(value)?,
             _ => value.skip()?,
         }
         Ok(())
@@ -246,9 +263,9 @@ fn join(body: &mut Reader<'_>) -> Result<Request, DecodeError> {
     Ok(Request::Join { addresses, replay })
 }
 
-fn tags(body: &mut Reader<'_>) -> Result<Request, DecodeError> {
+fn tags(body: &mut Reader<'_>) -> Result<Request, Refusal> {
     let (mut set, mut delete) = (Tags::new(), Vec::new());
-    body.structure(&["Tags", "DeleteTags"], |value, key| {
+    fields(body, &["Tags", "DeleteTags"], |value, key| {
         match key {
             b"Tags" => set = pairs(value)?.into_iter().collect(),
             b"DeleteTags" => delete = texts(value)?,
@@ -259,11 +276,11 @@ fn tags(body: &mut Reader<'_>) -> Result<Request, DecodeError> {
     Ok(Request::Tags { set, delete })
 }
 
-fn respond(body: &mut Reader<'_>) -> Result<Request, DecodeError> {
+fn respond(body: &mut Reader<'_>) -> Result<Request, Refusal> {
     let (mut id, mut payload_) = (0, Bytes::new());
-    body.structure(&["ID", "Payload"], |value, key| {
+    fields(body, &["ID", "Payload"], |value, key| {
         match key {
-            b"ID" => id = value.unsigned()?,
+            b"ID" => id = unsigned(value)?,
             b"Payload" => payload_ = payload(value)?,
             _ => value.skip()?,
         }
@@ -272,9 +289,9 @@ fn respond(body: &mut Reader<'_>) -> Result<Request, DecodeError> {
     Ok(Request::Respond { id, payload: payload_ })
 }
 
-fn member_filter(body: &mut Reader<'_>) -> Result<MemberFilter, DecodeError> {
+fn member_filter(body: &mut Reader<'_>) -> Result<MemberFilter, Refusal> {
     let mut filter = MemberFilter::default();
-    body.structure(&["Tags", "Status", "Name"], |value, key| {
+    fields(body, &["Tags", "Status", "Name"], |value, key| {
         match key {
             b"Tags" => filter.tags = pairs(value)?,
             b"Status" => filter.status = text(value)?,
@@ -286,11 +303,11 @@ fn member_filter(body: &mut Reader<'_>) -> Result<MemberFilter, DecodeError> {
     Ok(filter)
 }
 
-fn query(body: &mut Reader<'_>) -> Result<Query, DecodeError> {
+fn query(body: &mut Reader<'_>) -> Result<Query, Refusal> {
     let declared =
         ["FilterNodes", "FilterTags", "RequestAck", "RelayFactor", "Timeout", "Name", "Payload"];
     let mut query = Query::default();
-    body.structure(&declared, |value, key| {
+    fields(body, &declared, |value, key| {
         match key {
             b"FilterNodes" => {
                 query.filter_nodes = texts(value)?.into_iter().map(Into::into).collect();
@@ -302,9 +319,9 @@ fn query(body: &mut Reader<'_>) -> Result<Query, DecodeError> {
                 };
                 query.filter_tags = pairs(value)?.into_iter().map(filter).collect();
             }
-            b"RequestAck" => query.ack = value.boolean()?,
-            b"RelayFactor" => query.relay_factor = value.u8()?,
-            b"Timeout" => query.timeout = value.signed()?,
+            b"RequestAck" => query.ack = boolean(value)?,
+            b"RelayFactor" => query.relay_factor = Wanted::Integer.read(value, Reader::u8)?,
+            b"Timeout" => query.timeout = signed(value)?,
             b"Name" => query.name = text(value)?.into(),
             b"Payload" => query.payload = payload(value)?,
             _ => value.skip()?,
@@ -314,38 +331,52 @@ fn query(body: &mut Reader<'_>) -> Result<Query, DecodeError> {
     Ok(query)
 }
 
+fn unsigned(value: &mut Reader<'_>) -> Result<u64, Refusal> {
+    Wanted::Integer.read(value, Reader::unsigned)
+}
+
+fn signed(value: &mut Reader<'_>) -> Result<i64, Refusal> {
+    Wanted::Integer.read(value, Reader::signed)
+}
+
+fn boolean(value: &mut Reader<'_>) -> Result<bool, Refusal> {
+    Wanted::Boolean.read(value, Reader::boolean)
+}
+
+fn raw<'a>(value: &mut Reader<'a>) -> Result<&'a [u8], Refusal> {
+    Ok(Wanted::Text.read(value, Reader::raw)?.unwrap_or_default())
+}
+
 /// Text; bytes that are no UTF-8 are replaced, for everything behind RPC is text of Rust.
-fn text(value: &mut Reader<'_>) -> Result<String, DecodeError> {
-    Ok(String::from_utf8_lossy(value.raw()?.unwrap_or_default()).into_owned())
+fn text(value: &mut Reader<'_>) -> Result<String, Refusal> {
+    Ok(String::from_utf8_lossy(raw(value)?).into_owned())
 }
 
 /// A byte string in any form: text, bytes, or an array of integers below 256.
-fn payload(value: &mut Reader<'_>) -> Result<Bytes, DecodeError> {
+fn payload(value: &mut Reader<'_>) -> Result<Bytes, Refusal> {
     let mut array = value.clone();
-    match value.bytes() {
-        Ok(bytes) => Ok(Bytes::copy_from_slice(bytes.unwrap_or_default())),
-        Err(_) => {
-            let mut bytes = Vec::new();
-            for _ in 0..array.array()? {
-                bytes.push(array.u8()?);
-            }
-            *value = array;
-            Ok(bytes.into())
-        }
+    if let Ok(bytes) = value.bytes() {
+        return Ok(Bytes::copy_from_slice(bytes.unwrap_or_default()));
     }
+    let mut bytes = Vec::new();
+    for _ in 0..Wanted::List.read(&mut array, Reader::array)? {
+        bytes.push(Wanted::Integer.read(&mut array, Reader::u8)?);
+    }
+    *value = array;
+    Ok(bytes.into())
 }
 
-fn limited(value: &Reader<'_>, count: u32) -> Result<u32, DecodeError> {
-    if count > ELEMENTS_MAX { Err(value.error(DecodeErrorKind::Limit)) } else { Ok(count) }
+fn limited(value: &Reader<'_>, count: u32) -> Result<u32, Refusal> {
+    if count > ELEMENTS_MAX { Err(value.error(DecodeErrorKind::Limit).into()) } else { Ok(count) }
 }
 
-fn texts(value: &mut Reader<'_>) -> Result<Vec<String>, DecodeError> {
-    let count = value.array()?;
+fn texts(value: &mut Reader<'_>) -> Result<Vec<String>, Refusal> {
+    let count = Wanted::List.read(value, Reader::array)?;
     (0..limited(value, count)?).map(|_| text(value)).collect()
 }
 
-fn pairs(value: &mut Reader<'_>) -> Result<BTreeMap<String, String>, DecodeError> {
-    let count = value.map()?;
+fn pairs(value: &mut Reader<'_>) -> Result<BTreeMap<String, String>, Refusal> {
+    let count = Wanted::Text.read(value, Reader::map)?;
     (0..limited(value, count)?).map(|_| Ok((text(value)?, text(value)?))).collect()
 }
 
@@ -355,7 +386,7 @@ mod tests {
 
     use super::*;
 
-    fn decode(command: &str, body: &[u8]) -> Result<Request, DecodeError> {
+    fn decode(command: &str, body: &[u8]) -> Result<Request, Refusal> {
         Request::decode(Command::named(command.as_bytes()).unwrap(), body)
     }
 
@@ -401,7 +432,8 @@ mod tests {
     #[test]
     fn counts_are_limited_before_anything_is_read() {
         let body = b"\x81\xa8Existing\xdd\xff\xff\xff\xff";
-        assert_eq!(decode("join", body).unwrap_err().kind, DecodeErrorKind::Limit);
+        let refusal = decode("join", body).unwrap_err().to_string();
+        assert!(refusal.contains("above its limit"), "{refusal}");
     }
 
     proptest! {

@@ -17,6 +17,7 @@ use super::errors::{self, shown};
 use super::inbox::{FrameError, Inbox};
 use super::request::{Command, Header, Request};
 use super::streams::{self, Connection, Stream, Task};
+use super::wording::Refusal;
 use super::{filter, records};
 use crate::agent::{KeyRequest, Query};
 use crate::filter::Filter;
@@ -46,6 +47,9 @@ enum End {
     CutOff,
     #[error("{0}")]
     Frame(#[from] FrameError),
+    /// The client has sent an object that is no request.
+    #[error("{0}")]
+    Undecodable(#[from] Refusal),
     #[error("{0}")]
     Io(#[from] io::Error),
     /// Anything else, in words for the log.
@@ -91,6 +95,10 @@ impl<B: Backend> Session<B> {
         }
     }
 
+    pub(super) fn connection(&self) -> Arc<Connection> {
+        Arc::clone(&self.connection)
+    }
+
     /// Serves the client until one of the two sides has had enough.
     pub(super) async fn run(&mut self) {
         loop {
@@ -113,12 +121,11 @@ impl<B: Backend> Session<B> {
     async fn read_header(&mut self) -> Result<(), End> {
         let limit = self.object_max();
         let object = object(&mut self.inbox, &mut self.reader, limit).await?;
-        self.header.update(object).map_err(|error| FrameError::from(error).into())
+        Ok(self.header.update(object)?)
     }
 
     fn object_max(&self) -> usize {
-        let trusted = self.greeted && (self.authorized || self.token.is_empty());
-        if trusted { OBJECT_MAX } else { STRANGER_OBJECT_MAX }
+        if self.connection.is_stranger() { STRANGER_OBJECT_MAX } else { OBJECT_MAX }
     }
 
     /// Deals with the request of the present header.
@@ -155,7 +162,7 @@ impl<B: Backend> Session<B> {
         } else {
             &[]
         };
-        Request::decode(command, body).map_err(|error| FrameError::from(error).into())
+        Ok(Request::decode(command, body)?)
     }
 
     async fn execute(&mut self, request: Request) -> Result<(), End> {
@@ -233,12 +240,20 @@ impl<B: Backend> Session<B> {
         if core::mem::replace(&mut self.greeted, true) {
             return self.answer(errors::DUPLICATE_HANDSHAKE).await;
         }
+        self.trust_if_known();
         self.answer("").await
+    }
+
+    fn trust_if_known(&self) {
+        if self.greeted && (self.authorized || self.token.is_empty()) {
+            self.connection.trust();
+        }
     }
 
     async fn auth(&mut self, token: &[u8]) -> Result<(), End> {
         if bool::from(self.token.as_bytes().ct_eq(token)) {
             self.authorized = true;
+            self.trust_if_known();
             self.answer("").await
         } else {
             self.answer(errors::INVALID_AUTH).await
@@ -366,7 +381,7 @@ fn count_undecodable(end: &End) {
         End::Frame(FrameError::TooLong { .. }) => {
             metrics::counter!("agent.ipc.oversized").increment(1);
         }
-        End::Frame(FrameError::Malformed(_)) => {
+        End::Frame(FrameError::Malformed(_)) | End::Undecodable(_) => {
             metrics::counter!("agent.ipc.undecodable").increment(1);
         }
         End::Closed | End::CutOff | End::Io(_) | End::Refused(_) => {}

@@ -1,13 +1,14 @@
 //! What goes on after a request was answered: event streams, monitors and running queries of one connection.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::backend::Lines;
-use super::outlet::Outlet;
+use super::outlet::{Outlet, WriteHalf};
 use super::records;
 use crate::agent::{QueryRecord, Subscription};
 use crate::event::{AgentEvent, QueryId};
@@ -23,9 +24,25 @@ pub(super) struct Connection {
     /// The client's address, as the log shows it.
     pub(super) client: Box<str>,
     pub(super) pending: Mutex<Pending>,
+    /// Set once the client has done what it must before it is served.
+    trusted: AtomicBool,
 }
 
 impl Connection {
+    pub(super) fn new(writer: WriteHalf, client: Box<str>) -> Self {
+        let outlet = Outlet::new(writer);
+        Self { outlet, client, pending: Mutex::default(), trusted: AtomicBool::new(false) }
+    }
+
+    pub(super) fn trust(&self) {
+        self.trusted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it may be sent away to make room for another.
+    pub(super) fn is_stranger(&self) -> bool {
+        !self.trusted.load(Ordering::Relaxed)
+    }
+
     /// Writes a record of a stream; false if that failed, which ends the connection.
     async fn stream(&self, what: &str, record: &[u8]) -> bool {
         let written = self.outlet.send(record).await;

@@ -22,7 +22,7 @@ use crate::table::{DIFFERENCES, LOOSE};
 type Check<T = ()> = Result<T, String>;
 
 /// The exit status of a recorded agent that the recorder ended when it had seen enough.
-const KILLED: i32 = -9;
+pub(crate) const KILLED: i32 = -9;
 
 struct Agent {
     program: Program,

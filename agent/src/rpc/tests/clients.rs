@@ -19,13 +19,14 @@ use crate::rpc::server::Server;
 pub(super) const HANDSHAKE: &[u8] = b"\x82\xa7Command\xa9handshake\xa3Seq\x01\x81\xa7Version\x01";
 const GREETED: &[u8] = b"\x82\xa5Error\xa0\xa3Seq\x01";
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+const PLACES: usize = 8;
 
 /// A server on a free port.
 pub(super) async fn start(auth: &str, double: Double) -> (Server, SocketAddr) {
     let (listener, file) = Listener::bind("127.0.0.1:0").await.unwrap();
     let Listener::Tcp(tcp) = &listener else { panic!("not TCP") };
     let addr = tcp.local_addr().unwrap();
-    (Server::serve(listener, file, auth, double), addr)
+    (Server::serve(listener, file, auth, double, PLACES), addr)
 }
 
 pub(super) fn request(command: &str, seq: u8, body: &[u8]) -> Vec<u8> {
@@ -165,7 +166,7 @@ async fn a_client_that_never_reads_is_given_up() {
     let outlet = Arc::new(Outlet::with_patience(Box::new(server), Duration::from_millis(20)));
     let error = outlet.send(&[0; 1_000]).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
-    timeout(PATIENCE, outlet.failed()).await.expect("a failure");
+    timeout(PATIENCE, outlet.given_up()).await.expect("a failure");
     let error = outlet.send(&[0]).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
     drop(client);
@@ -236,7 +237,7 @@ async fn a_unix_socket_is_private_and_goes_with_the_server() {
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let addr = format!("unix:{}", path.display());
     let (listener, file) = Listener::bind(&addr).await.unwrap();
-    let server = Server::serve(listener, file, "", Double::default());
+    let server = Server::serve(listener, file, "", Double::default(), PLACES);
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let mut client = UnixStream::connect(&path).await.unwrap();
     client.write_all(HANDSHAKE).await.unwrap();
@@ -259,10 +260,40 @@ async fn addresses_are_refused_in_gos_words() {
         ("127.0.77.30", "listen tcp: address 127.0.77.30: missing port in address"),
         ("::1:7373", "listen tcp: address ::1:7373: too many colons in address"),
         ("127.0.0.1:99999", "listen tcp: address 99999: invalid port"),
+        ("127.0.0.1:-1", "listen tcp: address -1: invalid port"),
+        ("[::1", "listen tcp: address [::1: missing ']' in address"),
+        ("[::1]x:7373", "listen tcp: address [::1]x:7373: missing port in address"),
+        // The port is read before the host is looked up.
+        ("nohost.invalid:abc", "listen tcp: address tcp/abc: unknown port"),
+        ("127.1:7373", "listen tcp: lookup 127.1: no such host"),
+        ("256.1.1.1:7373", "listen tcp: lookup 256.1.1.1: no such host"),
     ] {
         assert_eq!(Listener::bind(addr).await.unwrap_err().to_string(), expected);
     }
     let (_server, addr) = start("", Double::default()).await;
     let error = Listener::bind(&addr.to_string()).await.unwrap_err();
     assert_eq!(error.to_string(), format!("listen tcp {addr}: bind: address already in use"));
+}
+
+#[tokio::test]
+async fn the_oldest_stranger_gives_way_when_all_places_are_taken() {
+    let (_server, addr) = start("", Double::default()).await;
+    let greet = async || {
+        let mut client = TcpStream::connect(addr).await.unwrap();
+        client.write_all(HANDSHAKE).await.unwrap();
+        client.read_exact(&mut [0; GREETED.len()]).await.unwrap();
+        client
+    };
+    let mut first = greet().await;
+    let mut strangers = Vec::new();
+    for _ in 1..PLACES {
+        strangers.push(TcpStream::connect(addr).await.unwrap());
+    }
+    let _second = timeout(PATIENCE, greet()).await.expect("a place");
+    let mut byte = [0];
+    let oldest = timeout(PATIENCE, strangers[0].read(&mut byte)).await;
+    assert_eq!(oldest.expect("an end").unwrap_or(0), 0);
+    // Who is known stays.
+    first.write_all(HANDSHAKE).await.unwrap();
+    timeout(PATIENCE, first.read_exact(&mut [0; 4])).await.expect("an answer").unwrap();
 }
