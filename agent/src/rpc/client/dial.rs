@@ -4,10 +4,11 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use std::io;
 
-use nix::errno::Errno;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
+
+use crate::go::errors::os_text;
 
 /// Longest time for the whole of dialing: the look-up and every address it gave.
 const DIAL_TIME_MAX: Duration = Duration::from_secs(10);
@@ -47,19 +48,9 @@ pub(super) async fn dial(address: &str) -> Result<Box<dyn Wire>, String> {
 fn connected<T>(attempt: Result<io::Result<T>, tokio::time::error::Elapsed>) -> Result<T, String> {
     match attempt {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(format!("connect: {}", errno_text(&error))),
+        Ok(Err(error)) => Err(format!("connect: {}", os_text(&error))),
         Err(_) => Err("i/o timeout".to_owned()),
     }
-}
-
-/// The operating system's text as Go writes it: with a small first letter and without the number.
-fn errno_text(error: &io::Error) -> String {
-    let Some(code) = error.raw_os_error() else { return error.to_string() };
-    let mut text = Errno::from_raw(code).desc().to_owned();
-    if let Some(first) = text.get_mut(..1) {
-        first.make_ascii_lowercase();
-    }
-    text
 }
 
 /// The addresses of a host, each with the name that error texts give it.
