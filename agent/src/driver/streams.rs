@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use uwasa_core::io::{StreamAction, StreamFailure, StreamId};
 
-use super::canonical;
 use super::narrate::Narrator;
+use crate::go::address::canonical;
 use crate::go::errors::os_text;
 use crate::task;
 

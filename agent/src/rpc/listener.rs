@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener, lookup_host};
 
 use super::outlet::WriteHalf;
 use super::session::ReadHalf;
-use crate::config::address;
+use crate::go::address;
 use crate::go::errors::os_text;
 
 /// Clients that may wait to be accepted, as far as the system allows. Whoever finds no room tries again after a second.
