@@ -191,12 +191,18 @@ impl Streams {
             };
             self.note(*to, text);
         }
-        match error.kind() {
-            io::ErrorKind::ConnectionRefused => StreamFailure::Refused,
+        let kind = error.kind();
+        if kind == io::ErrorKind::ConnectionRefused {
+            StreamFailure::Refused
+        } else if matches!(
+            kind,
             io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe => StreamFailure::Reset,
-            _ => StreamFailure::Unreachable,
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+        ) {
+            StreamFailure::Reset
+        } else {
+            StreamFailure::Unreachable
         }
     }
 
