@@ -36,6 +36,7 @@ use uwasa_core::wire::tags;
 
 use crate::agent::QueryRecord;
 use crate::event::{AgentEvent, Member, MemberStatus};
+use crate::go::address::canonical;
 use crate::task;
 use disk::Disk;
 use narrate::{Narrator, milliseconds};
@@ -430,11 +431,6 @@ impl Family {
             _ => to,
         }
     }
-}
-
-/// IPv4 that arrived in IPv6's clothes, as IPv4.
-fn canonical(from: SocketAddr) -> SocketAddr {
-    SocketAddr::new(from.ip().to_canonical(), from.port())
 }
 
 #[cfg(test)]

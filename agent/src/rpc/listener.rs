@@ -13,7 +13,8 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener, lookup_host};
 
 use super::outlet::WriteHalf;
 use super::session::ReadHalf;
-use crate::config::address;
+use crate::go::address;
+use crate::go::errors::os_text;
 
 /// Clients that may wait to be accepted, as far as the system allows. Whoever finds no room tries again after a second.
 const BACKLOG: u16 = 4_096;
@@ -134,11 +135,7 @@ async fn candidates(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
 
 /// The system's error as Go words it.
 fn explained(what: &str, error: &io::Error) -> io::Error {
-    let reason = match error.raw_os_error() {
-        Some(number) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
-        None => error.to_string(),
-    };
-    io::Error::new(error.kind(), format!("{what}: {reason}"))
+    io::Error::new(error.kind(), format!("{what}: {}", os_text(error)))
 }
 
 fn bind_unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {

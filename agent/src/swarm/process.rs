@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
+use crate::descriptors;
+
 /// Descriptors of an agent: two sockets, and the streams of a busy moment.
-const FILES_PER_AGENT: u64 = 6;
+const FILES_PER_AGENT: usize = 6;
 /// Descriptors of the process itself.
-const FILES_OWN: u64 = 64;
+const FILES_OWN: usize = 64;
 
 /// Raises the limit of open files as far as the process may.
 ///
@@ -16,14 +18,9 @@ const FILES_OWN: u64 = 64;
 ///
 /// The limit is too low for `nodes` agents: a text that says so.
 pub fn raise_file_limit(nodes: usize) -> Result<(), String> {
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)
-        .map_err(|error| format!("The limit of open files cannot be read: {error}"))?;
-    if soft < hard {
-        // What cannot be raised is told below, if it matters.
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    }
-    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(soft, |(soft, _)| soft);
-    let needed = FILES_OWN + FILES_PER_AGENT * (nodes as u64);
+    descriptors::raise_limit();
+    let limit = descriptors::limit();
+    let needed = FILES_OWN + FILES_PER_AGENT * nodes;
     if limit < needed {
         return Err(format!(
             "{nodes} agents need {needed} open files and the process may have {limit}: raise the limit (ulimit -n) \
