@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use uwasa_agent::agent::Joined;
-use uwasa_agent::mdns::{Discovery, Options};
+use uwasa_agent::mdns::{Discovery, Settings};
 
 mod world;
 
@@ -76,7 +76,7 @@ fn discover(
     addr: &str,
     disable: (bool, bool),
 ) -> (Discovery, mpsc::UnboundedReceiver<Vec<String>>) {
-    let options = Options {
+    let settings = Settings {
         cluster: "demo".to_owned(),
         addr: addr.parse::<SocketAddr>().unwrap(),
         interface: None,
@@ -85,7 +85,7 @@ fn discover(
         replay: false,
     };
     let (tell, joins) = mpsc::unbounded_channel();
-    let discovery = Discovery::start_with(node, options, move |addresses: Vec<String>| {
+    let discovery = Discovery::start_with(node, settings, move |addresses: Vec<String>| {
         tell.send(addresses).unwrap();
         async { Joined { contacted: 1, error: None } }
     });

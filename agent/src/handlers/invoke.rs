@@ -7,20 +7,20 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::event::{AgentEvent, Member};
-use crate::handlers::{Handler, Host, process};
+use crate::handlers::{Backend, Handler, process};
 
 /// When a script counts as slow.
 const SLOW: Duration = Duration::from_secs(1);
 
 /// Runs the script of `handler` for `event`, to its end.
-pub(super) async fn invoke<H: Host>(
-    host: &H,
+pub(super) async fn invoke<B: Backend>(
+    backend: &B,
     handler: &Handler,
     event: &AgentEvent,
     timeout: Option<Duration>,
 ) {
     let script = &*handler.script;
-    let environment = environment(&host.local().await, event);
+    let environment = environment(&backend.local().await, event);
     let stdin = stdin(event);
     let started = Instant::now();
     let run = process::run(script, &environment, &stdin, timeout);
@@ -45,20 +45,20 @@ pub(super) async fn invoke<H: Host>(
             tracing::error!(target: "agent", "Error invoking script '{script}': {error}");
         }
         process::Finished { error: None, output } => {
-            answer(host, event, output.unwrap_or_default()).await;
+            answer(backend, event, output.unwrap_or_default()).await;
         }
     }
 }
 
 /// What a script wrote is its answer, if it was asked.
-async fn answer<H: Host>(host: &H, event: &AgentEvent, output: Vec<u8>) {
+async fn answer<B: Backend>(backend: &B, event: &AgentEvent, output: Vec<u8>) {
     let AgentEvent::Query { id, .. } = event else {
         return;
     };
     if output.is_empty() {
         return;
     }
-    if let Err(error) = host.respond(*id, Bytes::from(output)).await {
+    if let Err(error) = backend.respond(*id, Bytes::from(output)).await {
         let label = event.label();
         tracing::warn!(target: "agent", "Failed to respond to query '{label}': {error}");
     }

@@ -96,7 +96,7 @@ impl Default for Settings {
 }
 
 /// What handlers need of an agent.
-pub(crate) trait Host: Send + Sync + 'static {
+pub(crate) trait Backend: Send + Sync + 'static {
     /// The own member, with its present tags.
     fn local(&self) -> impl Future<Output = Member> + Send;
 
@@ -108,7 +108,7 @@ pub(crate) trait Host: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), AgentError>> + Send;
 }
 
-impl Host for Agent {
+impl Backend for Agent {
     async fn local(&self) -> Member {
         Self::local(self).await
     }
@@ -150,19 +150,19 @@ impl Runner {
 
 /// Spreads events to lanes and lets them work.
 #[derive(Debug)]
-struct Dispatcher<H> {
-    host: H,
+struct Dispatcher<B> {
+    backend: B,
     timeout: Option<Duration>,
     lanes: Mutex<Lanes>,
     processes: Semaphore,
 }
 
-impl<H: Host> Dispatcher<H> {
-    fn new(host: H, handlers: Vec<Handler>, settings: Settings) -> Self {
+impl<B: Backend> Dispatcher<B> {
+    fn new(backend: B, handlers: Vec<Handler>, settings: Settings) -> Self {
         let mut lanes = Lanes::new(settings.queue, settings.order);
         lanes.replace(handlers);
         Self {
-            host,
+            backend,
             timeout: settings.timeout,
             lanes: Mutex::new(lanes),
             processes: Semaphore::new(PROCESSES),
@@ -206,7 +206,7 @@ impl<H: Host> Dispatcher<H> {
                 let Ok(_running) = self.processes.acquire().await else {
                     return;
                 };
-                invoke::invoke(&self.host, handler, &job.event, self.timeout).await;
+                invoke::invoke(&self.backend, handler, &job.event, self.timeout).await;
             }
         }
     }

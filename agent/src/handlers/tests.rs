@@ -80,7 +80,7 @@ struct Fake {
     answers: Mutex<Vec<(QueryId, Bytes)>>,
 }
 
-impl Host for Fake {
+impl Backend for Fake {
     async fn local(&self) -> Member {
         let tags = [("role", "web")].into_iter().collect::<Tags>();
         let vsn = Vsn::default();
@@ -249,7 +249,7 @@ async fn scripts_behave_and_log_as_under_serf() {
 
     let world = World::new(&specs, Settings::default());
     let kind = crate::event::MemberEventKind::Join;
-    let members = vec![world.dispatcher.host.local().await];
+    let members = vec![world.dispatcher.backend.local().await];
     world.dispatcher.dispatch(Arc::new(AgentEvent::Members { kind, members }));
     world.idle().await;
     for (number, command) in (0..).zip(commands) {
@@ -270,7 +270,7 @@ async fn scripts_behave_and_log_as_under_serf() {
     let mut records = world.records.take();
     records.retain(|record| !record.starts_with("[ERR] Error writing payload"));
     assert_eq!(records, expected);
-    let answers = world.dispatcher.host.answers.lock().unwrap();
+    let answers = world.dispatcher.backend.answers.lock().unwrap();
     let answers: Vec<_> = answers.iter().map(|(_, payload)| payload.clone()).collect();
     assert_eq!(answers, ["A".repeat(900).as_str(), "onlystderr\n", "first\n"]);
 }
@@ -333,7 +333,7 @@ async fn nul_bytes_in_names_start_nothing() {
 async fn related_handlers_keep_the_order_of_events() {
     let add = format!("member-join=echo add >> DIR/log; {GATE}; echo added >> DIR/log");
     let world = World::new(&[&add, "member-leave=echo remove >> DIR/log"], Settings::default());
-    let members = vec![world.dispatcher.host.local().await];
+    let members = vec![world.dispatcher.backend.local().await];
     for kind in [crate::event::MemberEventKind::Join, crate::event::MemberEventKind::Leave] {
         let members = members.clone();
         world.dispatcher.dispatch(Arc::new(AgentEvent::Members { kind, members }));
@@ -441,7 +441,7 @@ async fn a_timeout_does_not_disturb_scripts_that_end_in_time() {
     let records = world.records.take_notable();
     assert_eq!(records.len(), 1);
     assert!(records[0].ends_with(": exit status 3"), "{records:?}");
-    assert_eq!(world.dispatcher.host.answers.lock().unwrap().len(), 1);
+    assert_eq!(world.dispatcher.backend.answers.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -195,7 +195,7 @@ async fn discovery(agent: &Agent, config: &Config) -> std::io::Result<Option<Dis
     }
     let own = &config.mdns.interface;
     let interface = if own.is_empty() { &config.interface } else { own };
-    let options = mdns::Options {
+    let settings = mdns::Settings {
         cluster: config.discover.clone(),
         addr: agent.addr(),
         interface: (!interface.is_empty()).then(|| interface.clone()),
@@ -203,7 +203,7 @@ async fn discovery(agent: &Agent, config: &Config) -> std::io::Result<Option<Dis
         disable_ipv6: config.mdns.disable_ipv6,
         replay: config.replay_on_join,
     };
-    Discovery::start(agent, options).await.map(Some)
+    Discovery::start(agent, settings).await.map(Some)
 }
 
 fn banner(config: &Config, resolved: &Resolved, started: &Started) {

@@ -35,7 +35,7 @@ const MAX_HEARD: usize = 64;
 
 /// What to announce and where.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Options {
+pub struct Settings {
     /// Name of the cluster.
     pub cluster: String,
     /// The advertised gossip address.
@@ -66,10 +66,10 @@ impl Discovery {
         clippy::unused_async,
         reason = "sockets belong to a runtime: only to be called in one"
     )]
-    pub async fn start(agent: &Agent, options: Options) -> io::Result<Self> {
+    pub async fn start(agent: &Agent, settings: Settings) -> io::Result<Self> {
         let joiner = agent.clone();
-        let replay = options.replay;
-        Self::start_with(agent.name(), options, move |addresses: Vec<String>| {
+        let replay = settings.replay;
+        Self::start_with(agent.name(), settings, move |addresses: Vec<String>| {
             let agent = joiner.clone();
             async move { agent.join(&addresses, replay).await }
         })
@@ -81,19 +81,19 @@ impl Discovery {
     /// # Errors
     ///
     /// No multicast listener could be started.
-    pub fn start_with<J, F>(node: &str, options: Options, join: J) -> io::Result<Self>
+    pub fn start_with<J, F>(node: &str, settings: Settings, join: J) -> io::Result<Self>
     where
         J: Fn(Vec<String>) -> F + Send + 'static,
         F: Future<Output = Joined> + Send + 'static,
     {
-        let interface = options.interface.as_deref().map(net::Interface::find).transpose()?;
+        let interface = settings.interface.as_deref().map(net::Interface::find).transpose()?;
         let listeners = net::listeners(interface);
         if listeners.is_empty() {
             return Err(io::Error::other("No multicast listeners could be started"));
         }
         let host = nix::unistd::gethostname()?;
         let zone =
-            Arc::new(Zone::new(&options.cluster, node, &host.to_string_lossy(), options.addr));
+            Arc::new(Zone::new(&settings.cluster, node, &host.to_string_lossy(), settings.addr));
         let asking = Arc::new(AtomicBool::new(false));
         let (to_querier, heard) = mpsc::channel(MAX_HEARD);
         let mut tasks: Vec<_> = listeners
@@ -105,7 +105,7 @@ impl Discovery {
                 task::spawn(responder.run())
             })
             .collect();
-        let querier = Querier::new(zone.service().cloned(), &options, interface, asking);
+        let querier = Querier::new(zone.service().cloned(), &settings, interface, asking);
         tasks.push(task::spawn(querier.run(heard, join)));
         Ok(Self { tasks })
     }

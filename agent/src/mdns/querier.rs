@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::browse::{Browse, question};
 use super::net::{Family, Interface};
-use super::{MAX_PACKET, Options};
+use super::{MAX_PACKET, Settings};
 use crate::agent::Joined;
 
 /// Time from one round of asking to the next.
@@ -72,11 +72,11 @@ impl Querier {
     /// Asks about `service`; `None`: the name of the cluster cannot be asked for. `asking` is set while it listens.
     pub(super) fn new(
         service: Option<Name>,
-        options: &Options,
+        settings: &Settings,
         interface: Option<Interface>,
         asking: Arc<AtomicBool>,
     ) -> Self {
-        let families = [(Family::V4, options.disable_ipv4), (Family::V6, options.disable_ipv6)];
+        let families = [(Family::V4, settings.disable_ipv4), (Family::V6, settings.disable_ipv6)];
         Self {
             service,
             families: families.into_iter().filter(|f| !f.1).map(|f| f.0).collect(),

@@ -29,11 +29,11 @@ pub(super) enum Listener {
 }
 
 /// One client that came in.
-pub(super) struct Client {
+pub(super) struct Accepted {
     pub(super) reader: ReadHalf,
     pub(super) writer: WriteHalf,
     /// Its address, as the log shows it.
-    pub(super) label: Box<str>,
+    pub(super) client: Box<str>,
     /// The own address it came to; `None` for a Unix socket.
     pub(super) local: Option<SocketAddr>,
 }
@@ -58,7 +58,7 @@ impl Listener {
     ///
     /// # Errors
     /// The system's; the listener is still good.
-    pub(super) async fn accept(&self) -> io::Result<Client> {
+    pub(super) async fn accept(&self) -> io::Result<Accepted> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
@@ -66,23 +66,17 @@ impl Listener {
                 let _ = stream.set_nodelay(true);
                 let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
                 let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
-                let canonical =
-                    |addr: SocketAddr| SocketAddr::new(addr.ip().to_canonical(), addr.port());
-                let local = stream.local_addr().ok().map(canonical);
+                let local = stream.local_addr().ok().map(address::canonical);
                 let (reader, writer) = stream.into_split();
-                Ok(Client {
-                    local,
-                    reader: Box::new(reader),
-                    writer: Box::new(writer),
-                    label: canonical(peer).to_string().into(),
-                })
+                let (reader, writer) = (Box::new(reader), Box::new(writer));
+                let client = address::canonical(peer).to_string().into();
+                Ok(Accepted { reader, writer, client, local })
             }
-            Self::Unix(listener, label) => {
+            Self::Unix(listener, name) => {
                 let (stream, _) = listener.accept().await?;
                 let (reader, writer) = stream.into_split();
-                let label = label.clone();
                 let (reader, writer) = (Box::new(reader), Box::new(writer));
-                Ok(Client { reader, writer, label, local: None })
+                Ok(Accepted { reader, writer, client: name.clone(), local: None })
             }
         }
     }

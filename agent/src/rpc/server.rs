@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::backend::{Backend, Running};
-use super::listener::{Client, Listener, SocketFile};
+use super::listener::{Accepted, Listener, SocketFile};
 use super::session::Session;
 use super::streams::{Connection, Task};
 use crate::agent::Agent;
@@ -92,7 +92,7 @@ impl<B: Backend> Door<B> {
     async fn run(mut self) {
         loop {
             match self.listener.accept().await {
-                Ok(client) => self.admit(client).await,
+                Ok(accepted) => self.admit(accepted).await,
                 Err(error) if is_of_one_client(&error) => {}
                 Err(error) => {
                     metrics::counter!("agent.ipc.accept_failed").increment(1);
@@ -105,21 +105,21 @@ impl<B: Backend> Door<B> {
         }
     }
 
-    async fn admit(&mut self, client: Client) {
-        let label = &client.label;
+    async fn admit(&mut self, accepted: Accepted) {
+        let Accepted { reader, writer, client, local } = accepted;
         let Some(place) = self.place().await else {
             metrics::counter!("agent.ipc.refused").increment(1);
             if self.may_warn() {
-                tracing::warn!(target: "agent.ipc", "Too many clients, refusing: {label}");
+                tracing::warn!(target: "agent.ipc", "Too many clients, refusing: {client}");
             }
             return;
         };
         metrics::counter!("agent.ipc.accept").increment(1);
-        tracing::info!(target: "agent.ipc", "Accepted client: {label}");
+        tracing::info!(target: "agent.ipc", "Accepted client: {client}");
         let (backend, token) = (self.backend.clone(), Arc::clone(&self.token));
-        let connection = Arc::new(Connection::new(client.writer, client.label, client.local));
+        let connection = Arc::new(Connection::new(writer, client, local));
         self.remember(&connection);
-        let session = Session::new(backend, token, connection, client.reader);
+        let session = Session::new(backend, token, connection, reader);
         let served = serve(session, self.closing.clone(), place);
         // In a box, because wrapping a future takes its size twice.
         crate::task::spawn(Box::pin(served));
