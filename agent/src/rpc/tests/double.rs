@@ -43,6 +43,8 @@ pub(super) struct Double {
     state: Arc<Mutex<State>>,
     /// Joins of the address `slow` end when this is notified.
     pub(super) slow_join: Arc<Notify>,
+    /// If it is set, a leave ends when this is notified.
+    pub(super) slow_leave: Option<Arc<Notify>>,
 }
 
 impl Double {
@@ -127,7 +129,11 @@ impl Backend for Double {
     }
 
     async fn leave(&self) -> Done {
-        self.call("leave".into()).results.pop_front().unwrap_or(Ok(()))
+        let result = self.call("leave".into()).results.pop_front().unwrap_or(Ok(()));
+        if let Some(slow) = &self.slow_leave {
+            slow.notified().await;
+        }
+        result
     }
 
     fn request_shutdown(&self) {
