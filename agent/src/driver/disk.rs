@@ -5,9 +5,10 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc as blocking;
 use std::thread::JoinHandle;
-use std::time::Instant as Clock;
+use std::time::{Duration, Instant as Clock};
 
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use uwasa_core::config::Config;
 use uwasa_core::snapshot::{
     COMPACT_BYTES_MIN, DiskAction, Journal, JournalOptions, Record, Restored,
@@ -18,6 +19,9 @@ use super::narrate::milliseconds;
 
 /// Actions that wait for the disk. When it hangs that long, the file counts as damaged and is replaced later.
 const ACTIONS: usize = 1_024;
+
+/// How long the end of the agent waits for the disk. A file system that hangs may do so for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A snapshot file that is kept.
 #[derive(Debug)]
@@ -53,7 +57,8 @@ impl Disk {
         }
         let (writer, inbox) = blocking::sync_channel(ACTIONS);
         let (report, failures) = mpsc::channel(1);
-        let path = path.to_owned();
+        // Of a link, what it leads to is replaced.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let thread = std::thread::Builder::new()
             .name("snapshot".to_owned())
             .spawn(move || write(file, &path, &inbox, &report))?;
@@ -88,7 +93,10 @@ impl Disk {
         let Self { writer, thread, .. } = self;
         drop(writer);
         // A writer that panicked has nothing more to lose.
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        let written = tokio::task::spawn_blocking(move || thread.join());
+        if timeout(PATIENCE, written).await.is_err() {
+            tracing::error!(target: "serf", "Failed to write the end of the snapshot in {PATIENCE:?}");
+        }
     }
 
     fn flush(&mut self) {
@@ -161,7 +169,11 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".compact");
     let beside = PathBuf::from(beside);
-    let mut new = OpenOptions::new().write(true).create(true).truncate(true).open(&beside)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o644);
+    let mut new = options.open(&beside)?;
     new.write_all(bytes)?;
     new.sync_all()?;
     std::fs::rename(&beside, path)?;
