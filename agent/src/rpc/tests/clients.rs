@@ -313,7 +313,7 @@ async fn until(mut done: impl FnMut() -> bool) {
 #[tokio::test]
 async fn an_agent_that_left_ends_though_its_client_is_gone() {
     let slow = Arc::new(Notify::new());
-    let double = Double { slow_leave: Some(Arc::clone(&slow)), ..Double::default() };
+    let double = Double::that_leaves_slowly(&slow);
     let (_server, addr) = start("", double.clone()).await;
     let mut client = greeted(addr).await;
     client.write_all(&request("stream", 2, b"\x81\xa4Type\xa1*")).await.unwrap();

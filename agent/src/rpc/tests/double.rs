@@ -44,12 +44,17 @@ pub(super) struct Double {
     /// Joins of the address `slow` end when this is notified.
     pub(super) slow_join: Arc<Notify>,
     /// If it is set, a leave ends when this is notified.
-    pub(super) slow_leave: Option<Arc<Notify>>,
+    slow_leave: Option<Arc<Notify>>,
 }
 
 impl Double {
     pub(super) fn new(state: State) -> Self {
         Self { state: Arc::new(Mutex::new(state)), ..Self::default() }
+    }
+
+    /// One whose leave ends when `slow` is notified.
+    pub(super) fn that_leaves_slowly(slow: &Arc<Notify>) -> Self {
+        Self { slow_leave: Some(Arc::clone(slow)), ..Self::default() }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
