@@ -17,7 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex as Turn, mpsc, watch};
+use tokio::task::spawn_blocking;
 use uwasa_core::command::{Command, KeyReport, OpError, QueryParams, TagFilter};
 use uwasa_core::coordinate::Coordinate;
 use uwasa_core::tags::Tags;
@@ -139,6 +140,8 @@ struct Shared {
     cpus: usize,
     /// The own member as it was last seen: scripts still run when the node has ended.
     own: Mutex<Member>,
+    /// Held while tags change: two changes at once must not undo each other.
+    tags: Turn<()>,
     /// Whether somebody asked for the end of the whole agent.
     shutdown: watch::Sender<bool>,
 }
@@ -154,7 +157,8 @@ impl Agent {
         let driver = driver::start(start)?;
         let shutdown = watch::Sender::new(false);
         let cpus = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Ok(Self { driver, shared: Arc::new(Shared { settings, cpus, own, shutdown }) })
+        let tags = Turn::default();
+        Ok(Self { driver, shared: Arc::new(Shared { settings, cpus, own, tags, shutdown }) })
     }
 
     /// Own name.
@@ -313,6 +317,7 @@ impl Agent {
     ///
     /// Too large, or the file cannot be written.
     pub async fn update_tags(&self, set: &Tags, delete: &[String]) -> Result<(), AgentError> {
+        let _turn = self.shared.tags.lock().await;
         let mut tags = self.local().await.tags;
         for name in delete {
             tags.remove(name);
@@ -320,7 +325,7 @@ impl Agent {
         for (name, value) in set.iter() {
             tags.insert(name, value);
         }
-        self.set_tags(tags).await
+        self.store_tags(tags).await
     }
 
     /// Replaces all tags. The tags file is written first.
@@ -329,11 +334,20 @@ impl Agent {
     ///
     /// Too large, or the file cannot be written.
     pub async fn set_tags(&self, tags: Tags) -> Result<(), AgentError> {
-        if let Some(path) = &self.shared.settings.tags_file
-            && let Err(error) = tags_file::write(path, &tags)
-        {
-            tracing::error!(target: "agent", "{error}");
-            return Err(AgentError(error.to_string()));
+        let _turn = self.shared.tags.lock().await;
+        self.store_tags(tags).await
+    }
+
+    async fn store_tags(&self, tags: Tags) -> Result<(), AgentError> {
+        if let Some(path) = self.shared.settings.tags_file.clone() {
+            let kept = tags.clone();
+            // A slow disk must not stop the node.
+            let written = spawn_blocking(move || tags_file::write(&path, &kept)).await;
+            let written = written.unwrap_or_else(|error| Err(error.to_string()));
+            if let Err(error) = written {
+                tracing::error!(target: "agent", "{error}");
+                return Err(AgentError(error));
+            }
         }
         self.driver.command(Command::SetTags(tags)).await.map_err(errors::update)?;
         Ok(())

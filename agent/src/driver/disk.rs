@@ -3,10 +3,19 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+<<<<<<< HEAD
+use std::sync::mpsc as blocking;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant as Clock};
+
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+=======
 use std::time::Instant as Clock;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+>>>>>>> main
 use uwasa_core::config::Config;
 use uwasa_core::snapshot::{
     COMPACT_BYTES_MIN, DiskAction, Journal, JournalOptions, Record, Restored,
@@ -18,6 +27,9 @@ use crate::task;
 
 /// Actions that wait for the disk. When it hangs that long, the file counts as damaged and is replaced later.
 const ACTIONS: usize = 1_024;
+
+/// How long the end of the agent waits for the disk. A file system that hangs may do so for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A snapshot file that is kept.
 #[derive(Debug)]
@@ -53,8 +65,17 @@ impl Disk {
         }
         let (writer, inbox) = mpsc::channel(ACTIONS);
         let (report, failures) = mpsc::channel(1);
+<<<<<<< HEAD
+        // Of a link, what it leads to is replaced.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let thread = std::thread::Builder::new()
+            .name("snapshot".to_owned())
+            .spawn(move || write(file, &path, &inbox, &report))?;
+        let mut disk = Self { journal, actions, writer, failures: Some(failures), thread };
+=======
         let task = task::spawn(write(file, path.to_owned(), inbox, report));
         let mut disk = Self { journal, actions, writer, failures: Some(failures), task };
+>>>>>>> main
         disk.flush();
         Ok((disk, restored))
     }
@@ -98,7 +119,14 @@ impl Disk {
         let Self { writer, task, .. } = self;
         drop(writer);
         // A writer that panicked has nothing more to lose.
+<<<<<<< HEAD
+        let written = tokio::task::spawn_blocking(move || thread.join());
+        if timeout(PATIENCE, written).await.is_err() {
+            tracing::error!(target: "serf", "Failed to write the end of the snapshot in {PATIENCE:?}");
+        }
+=======
         let _ = task.await;
+>>>>>>> main
     }
 
     fn flush(&mut self) {
@@ -199,7 +227,11 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".compact");
     let beside = PathBuf::from(beside);
-    let mut new = OpenOptions::new().write(true).create(true).truncate(true).open(&beside)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o644);
+    let mut new = options.open(&beside)?;
     new.write_all(bytes)?;
     new.sync_all()?;
     std::fs::rename(&beside, path)?;

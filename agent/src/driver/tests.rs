@@ -122,6 +122,17 @@ async fn tags_spread_and_a_leave_is_told() {
 }
 
 #[tokio::test]
+async fn tags_changed_at_once_do_not_undo_each_other() {
+    let agent = agent("one", None);
+    let set = |name: &str| [(name, "1")].into_iter().collect::<Tags>();
+    let (a, b) = (set("a"), set("b"));
+    let (first, second) = tokio::join!(agent.update_tags(&a, &[]), agent.update_tags(&b, &[]));
+    first.unwrap();
+    second.unwrap();
+    assert_eq!(agent.local().await.tags.len(), 2);
+}
+
+#[tokio::test]
 async fn an_agent_goes_on_from_its_snapshot() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("snapshot");

@@ -212,6 +212,13 @@ impl Node {
         self.carry_out(turn);
     }
 
+    /// Forgets what members said about themselves before they said what they say now. `pool` must serve this node alone,
+    /// its outbox must be empty, and nobody else may hold a profile's id.
+    pub fn forget_old_profiles(&self, pool: &mut Pool) {
+        let held = self.swim.profiles().chain(self.serf.profiles());
+        pool.retain_profiles(held.chain(self.streams.profiles()));
+    }
+
     /// When to call with `Input::Timeout`, and which timer asks. `None`: not before another input.
     #[must_use]
     pub fn deadline(&self) -> Option<(Instant, TimerKind)> {
