@@ -3,19 +3,11 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-<<<<<<< HEAD
-use std::sync::mpsc as blocking;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant as Clock};
 
 use tokio::sync::mpsc;
-use tokio::time::timeout;
-=======
-use std::time::Instant as Clock;
-
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
->>>>>>> main
+use tokio::time::timeout;
 use uwasa_core::config::Config;
 use uwasa_core::snapshot::{
     COMPACT_BYTES_MIN, DiskAction, Journal, JournalOptions, Record, Restored,
@@ -65,17 +57,10 @@ impl Disk {
         }
         let (writer, inbox) = mpsc::channel(ACTIONS);
         let (report, failures) = mpsc::channel(1);
-<<<<<<< HEAD
         // Of a link, what it leads to is replaced.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let thread = std::thread::Builder::new()
-            .name("snapshot".to_owned())
-            .spawn(move || write(file, &path, &inbox, &report))?;
-        let mut disk = Self { journal, actions, writer, failures: Some(failures), thread };
-=======
-        let task = task::spawn(write(file, path.to_owned(), inbox, report));
+        let task = task::spawn(write(file, path, inbox, report));
         let mut disk = Self { journal, actions, writer, failures: Some(failures), task };
->>>>>>> main
         disk.flush();
         Ok((disk, restored))
     }
@@ -119,14 +104,9 @@ impl Disk {
         let Self { writer, task, .. } = self;
         drop(writer);
         // A writer that panicked has nothing more to lose.
-<<<<<<< HEAD
-        let written = tokio::task::spawn_blocking(move || thread.join());
-        if timeout(PATIENCE, written).await.is_err() {
+        if timeout(PATIENCE, task).await.is_err() {
             tracing::error!(target: "serf", "Failed to write the end of the snapshot in {PATIENCE:?}");
         }
-=======
-        let _ = task.await;
->>>>>>> main
     }
 
     fn flush(&mut self) {
