@@ -176,8 +176,8 @@ pub struct Options {
     pub validate_node_names: bool,
     /// Most members kept; alive messages about others are dropped and counted. 131,072.
     ///
-    /// Names of former members count too, at twice this number, and profiles at four times, those that were not forgotten:
-    /// see [`Node::forget_old_profiles`](crate::node::Node::forget_old_profiles).
+    /// Names of former members count too, at twice this number, and profiles at four times, those that were not forgotten
+    /// (a node can forget old profiles).
     pub members_max: usize,
     /// Most streams that peers may hold open at once; further ones are reset. 1,024.
     pub streams_max: usize,
