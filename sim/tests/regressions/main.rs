@@ -88,7 +88,7 @@ regressions! {
     late_timer_after_a_pause: [1, 2];
     lockstep_boot_halves_the_speed: [1, 2];
     lost_syn_defeats_the_stream_ping: [1, 8];
-    nobody_calls_the_one_that_stayed: [3, 4];
     straggler_is_told_by_push_pull: [2, 23];
     the_one_that_stayed_calls_the_others: [3, 4];
+    the_second_look_finds_the_one_that_stayed: [3, 4];
 }
