@@ -46,7 +46,7 @@ enum End {
 /// # Errors
 ///
 /// Words that are no flags of the agent; nothing was printed yet.
-pub fn run(words: &[String]) -> Result<ExitCode, FlagError> {
+pub(crate) fn run(words: &[String]) -> Result<ExitCode, FlagError> {
     let interfaces = interface::list();
     let loaded = match load(words, &interfaces) {
         Ok(loaded) => loaded,
