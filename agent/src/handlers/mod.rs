@@ -11,7 +11,7 @@
 //! the same, so do all user events, and queries of the same name. `*` hears everything. Handlers that are related,
 //! directly or through others, form a lane. Within a lane all is as in Serf: one script at a time, event after event,
 //! and for one event the handlers in the order of the configuration. Different lanes do not wait for each other, and
-//! nothing else waits for scripts. [`Order::Script`] gives up more: only runs of one script keep their order.
+//! nothing else waits for scripts.
 //!
 //! # Bounds
 //!
@@ -67,16 +67,6 @@ impl Handler {
     }
 }
 
-/// Which scripts wait for each other.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Order {
-    /// Handlers that are related, as the module says. Nothing that a script can rely on under Serf is lost within them.
-    #[default]
-    Related,
-    /// Only runs of the same script. The handlers of one event overlap, and the fastest answers a query.
-    Script,
-}
-
 /// How handlers run. The default is as close to Serf as it can be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Settings {
@@ -85,13 +75,11 @@ pub(crate) struct Settings {
     pub timeout: Option<Duration>,
     /// Events that may wait for the handlers of one lane; at least one.
     pub queue: usize,
-    /// Which scripts wait for each other.
-    pub order: Order,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { timeout: None, queue: 4096, order: Order::Related }
+        Self { timeout: None, queue: 4096 }
     }
 }
 
@@ -159,7 +147,7 @@ struct Dispatcher<B> {
 
 impl<B: Backend> Dispatcher<B> {
     fn new(backend: B, handlers: Vec<Handler>, settings: Settings) -> Self {
-        let mut lanes = Lanes::new(settings.queue, settings.order);
+        let mut lanes = Lanes::new(settings.queue);
         lanes.replace(handlers);
         Self {
             backend,

@@ -180,12 +180,10 @@ fn sinks(config: &Config) -> Sinks {
 }
 
 fn handler_settings(config: &Config) -> HandlerSettings {
-    let defaults = HandlerSettings::default();
     let queue = usize::try_from(config.handler_queue).unwrap_or(0);
     HandlerSettings {
         timeout: config.handler_timeout(),
-        queue: if queue == 0 { defaults.queue } else { queue },
-        ..defaults
+        queue: if queue == 0 { HandlerSettings::default().queue } else { queue },
     }
 }
 
