@@ -1,6 +1,6 @@
 //! Cluster agent: HashiCorp Serf's agent, command line and RPC on Uwasa's gossip core.
 //!
-//! One task ([`driver`]) owns the node; everything else talks to it through [`agent::Agent`]. Nothing here knows the
+//! One task (`driver`) owns the node; everything else talks to it through `agent::Agent`. Nothing here knows the
 //! gossip protocol, and nothing but the driver touches the node.
 
 mod agent;
