@@ -8,19 +8,34 @@ use std::path::{Path, PathBuf};
 /// Replaces the content of `path`: a reader sees the old content or the new one, and so does the next start after a
 /// crash. The new file has mode 0600. A symbolic link is followed.
 ///
+/// Where no file can be put in the place of another (the directory belongs to somebody else, or the file is a mount
+/// point, as in containers), the file itself is written, without that promise.
+///
 /// # Errors
 ///
-/// The operating system's. The old content is kept then.
+/// The operating system's. The old content is kept then, unless the file itself was being written.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let temporary = beside(&target);
     let written = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, &target));
-    if written.is_err() {
+    if let Err(error) = written {
         // Nothing is left to do if this fails as well.
         let _ = fs::remove_file(&temporary);
-        return written;
+        return if is_fixed(&error) { write_in_place(&target, content) } else { Err(error) };
     }
     sync_directory(&target)
+}
+
+/// Whether a failure means that the file cannot be exchanged, which says nothing about its content.
+fn is_fixed(error: &io::Error) -> bool {
+    use io::ErrorKind::{CrossesDevices, PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | ResourceBusy | CrossesDevices)
+}
+
+fn write_in_place(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).truncate(true).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
 }
 
 fn beside(target: &Path) -> PathBuf {
@@ -71,6 +86,20 @@ mod tests {
         write_atomically(&link, b"new").unwrap();
         assert_eq!(fs::read(&real).unwrap(), b"new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_exchanged_is_written_in_place() {
+        for errno in [nix::libc::EACCES, nix::libc::EPERM, nix::libc::EROFS, nix::libc::EBUSY] {
+            assert!(is_fixed(&io::Error::from_raw_os_error(errno)), "{errno}");
+        }
+        assert!(!is_fixed(&io::Error::from_raw_os_error(nix::libc::ENOSPC)));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        assert!(write_in_place(&path, b"new").is_err(), "nothing is created");
+        fs::write(&path, "a long old content").unwrap();
+        write_in_place(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
     }
 
     #[test]

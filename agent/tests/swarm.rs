@@ -34,12 +34,13 @@ impl Audience for Records {
 }
 
 fn open_files() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
+    std::fs::read_dir("/proc/self/fd").expect("Linux").count()
 }
 
 /// A network of loopback addresses on which nobody seems to gossip.
 fn free_base() -> std::net::SocketAddrV4 {
-    let addrs = (140..=250).map(|network| format!("127.{network}.0.1:7946").parse().unwrap());
+    let addrs =
+        (140..=250).map(|network| format!("127.{network}.0.1:7946").parse().expect("an address"));
     addrs.into_iter().find(|addr| UdpSocket::bind(addr).is_ok()).expect("a free port 7946")
 }
 
@@ -61,7 +62,7 @@ fn plan() -> Plan {
         nodes: NODES,
         base: free_base(),
         profile: "local".to_owned(),
-        config: Arc::new(options().validate().unwrap()),
+        config: Arc::new(options().validate().expect("valid")),
         join_every: Duration::from_millis(5),
         join_after: Duration::ZERO,
         contacts: 3,
@@ -92,20 +93,14 @@ fn a_swarm_settles_hears_notices_and_leaves_nothing_behind() {
     let settled: Vec<usize> = records
         .all
         .iter()
-        .filter_map(|it| match it {
-            Record::Settled { agents, .. } => Some(*agents),
-            _ => None,
-        })
+        .filter_map(|it| if let Record::Settled { agents, .. } = it { Some(*agents) } else { None })
         .collect();
     assert_eq!(settled, [NODES, NODES - 2, NODES]);
 
     let events: Vec<_> = records
         .all
         .iter()
-        .filter_map(|it| match it {
-            Record::Event(spread) => Some(spread),
-            _ => None,
-        })
+        .filter_map(|it| if let Record::Event(spread) = it { Some(spread) } else { None })
         .collect();
     let [spread] = events[..] else { panic!("one event: {events:?}") };
     assert_eq!((spread.audience, spread.delays_s.len()), (NODES, NODES));
@@ -113,10 +108,7 @@ fn a_swarm_settles_hears_notices_and_leaves_nothing_behind() {
     let departures: Vec<_> = records
         .all
         .iter()
-        .filter_map(|it| match it {
-            Record::Departure(departure) => Some(departure),
-            _ => None,
-        })
+        .filter_map(|it| if let Record::Departure(departure) = it { Some(departure) } else { None })
         .collect();
     let [leave, crash] = departures[..] else { panic!("two departures: {departures:?}") };
     for (departure, node, how) in [(leave, "node-6", "leave"), (crash, "node-5", "crash")] {

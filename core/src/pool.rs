@@ -34,6 +34,9 @@ impl Profile {
     }
 }
 
+/// Whose the forgotten profiles are: a use of one fails loudly.
+const NOBODY: NodeId = NodeId(u32::MAX);
+
 /// Interned names and profiles.
 #[derive(Debug)]
 pub struct Pool {
@@ -41,8 +44,10 @@ pub struct Pool {
     names: Vec<Box<str>>,
     by_name: HashTable<u32>,
     profiles: Vec<Profile>,
+    /// Places in `profiles` that may be taken again.
+    free: Vec<u32>,
     by_profile: HashTable<u32>,
-    /// Push/pull entries of all profiles back to back, incarnation and state cut out.
+    /// Push/pull entries of profiles back to back, incarnation and state cut out.
     templates: Vec<u8>,
     cuts: Vec<Cuts>,
 }
@@ -65,6 +70,7 @@ impl Pool {
             names: Vec::new(),
             by_name: HashTable::new(),
             profiles: Vec::new(),
+            free: Vec::new(),
             by_profile: HashTable::new(),
             templates: Vec::new(),
             cuts: Vec::new(),
@@ -77,10 +83,10 @@ impl Pool {
         self.names.len()
     }
 
-    /// Number of profiles.
+    /// Number of profiles that were not forgotten.
     #[must_use]
     pub fn profiles_len(&self) -> usize {
-        self.profiles.len()
+        self.profiles.len() - self.free.len()
     }
 
     /// The name behind `id`.
@@ -154,16 +160,52 @@ impl Pool {
         if let Some(index) = found {
             return ProfileId(index);
         }
-        let index = u32::try_from(self.profiles.len()).expect("fewer than 2^32 profiles");
-        self.profiles.push(profile);
-        self.push_template(ProfileId(index));
+        let index = self.place(profile);
+        let cuts = self.write_template(ProfileId(index));
+        match self.cuts.get_mut(index as usize) {
+            Some(place) => *place = cuts,
+            None => self.cuts.push(cuts),
+        }
         let (profiles, hasher) = (&self.profiles, &self.hasher);
         self.by_profile
             .insert_unique(hash, index, |&other| hasher.hash_one(&profiles[other as usize]));
         ProfileId(index)
     }
 
-    fn push_template(&mut self, id: ProfileId) {
+    /// Puts a profile where one was forgotten, or at the end.
+    fn place(&mut self, profile: Profile) -> u32 {
+        if let Some(index) = self.free.pop() {
+            self.profiles[index as usize] = profile;
+            return index;
+        }
+        let index = u32::try_from(self.profiles.len()).expect("fewer than 2^32 profiles");
+        self.profiles.push(profile);
+        index
+    }
+
+    /// Forgets all profiles but those in `used`, whose ids stay what they are. The ids of the others will be given
+    /// again, so `used` must hold every id that anybody still has.
+    pub fn retain_profiles(&mut self, used: impl IntoIterator<Item = ProfileId>) {
+        let mut keep = vec![false; self.profiles.len()];
+        for id in used {
+            keep[id.0 as usize] = true;
+        }
+        self.by_profile.retain(|&mut index| keep[index as usize]);
+        self.free.clear();
+        self.templates.clear();
+        for (index, keep) in (0..).zip(keep) {
+            if keep {
+                self.cuts[index as usize] = self.write_template(ProfileId(index));
+            } else {
+                let forgotten = &mut self.profiles[index as usize];
+                (forgotten.node, forgotten.meta) = (NOBODY, Bytes::new());
+                self.free.push(index);
+            }
+        }
+        self.templates.shrink_to_fit();
+    }
+
+    fn write_template(&mut self, id: ProfileId) -> Cuts {
         let start = self.templates.len();
         let mut templates = core::mem::take(&mut self.templates);
         let alive = self.alive_message(id, 0);
@@ -177,8 +219,9 @@ impl Pool {
             vsn: alive.vsn,
         };
         let [incarnation, state] = encode_node_template(&node, &mut templates);
-        self.cuts.push(Cuts { start, incarnation, state, end: templates.len() });
+        let cuts = Cuts { start, incarnation, state, end: templates.len() };
         self.templates = templates;
+        cuts
     }
 
     /// The push/pull entry of a profile, ready to be completed by incarnation and state.
@@ -250,5 +293,30 @@ mod tests {
         assert_eq!(pool.intern_profile(profile(node, 1)), first);
         assert_ne!(pool.intern_profile(profile(node, 2)), first);
         assert_eq!(pool.profiles_len(), 2);
+    }
+
+    #[test]
+    fn forgotten_profiles_make_room_and_the_others_stay() {
+        let mut pool = Pool::new(1);
+        let node = pool.intern("a");
+        let ids: Vec<_> = (1..=100).map(|port| pool.intern_profile(profile(node, port))).collect();
+        let kept = [ids[3], ids[99]];
+        let entries = kept.map(|id| pool.template(id).middle.to_vec());
+        let heads = kept.map(|id| pool.template(id).head.to_vec());
+        let bytes = pool.templates.len();
+        for round in 1..=50_u16 {
+            pool.retain_profiles(kept);
+            assert_eq!(pool.profiles_len(), 2);
+            assert!(!pool.has_profile(&profile(node, 1)), "forgotten");
+            for port in 0..98 {
+                let id = pool.intern_profile(profile(node, 1_000 * round + port));
+                assert!(!kept.contains(&id));
+            }
+        }
+        assert_eq!((pool.profiles.len(), pool.templates.len()), (100, bytes + 98 * 2));
+        assert_eq!(kept.map(|id| pool.profile(id).port), [4, 100]);
+        assert_eq!(kept.map(|id| pool.template(id).middle.to_vec()), entries);
+        assert_eq!(kept.map(|id| pool.template(id).head.to_vec()), heads);
+        assert_eq!(pool.intern_profile(profile(node, 4)), kept[0]);
     }
 }

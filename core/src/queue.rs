@@ -102,6 +102,12 @@ impl<T> BroadcastQueue<T> {
         self.len == 0
     }
 
+    /// Every queued item.
+    pub(crate) fn items(&self) -> impl Iterator<Item = &T> {
+        let buckets = self.tiers.iter().flatten();
+        buckets.flat_map(|bucket| &bucket.entries).map(|entry| &entry.item)
+    }
+
     /// Queues `item`, whose message is `bytes` long. Returns its ticket and the broadcast it superseded.
     pub(crate) fn push(
         &mut self,

@@ -11,12 +11,14 @@ mod stats;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex as Turn, mpsc, watch};
+use tokio::task::spawn_blocking;
 use uwasa_core::command::{Command, KeyReport, OpError, QueryParams, TagFilter};
 use uwasa_core::coordinate::Coordinate;
 use uwasa_core::tags::Tags;
@@ -134,8 +136,12 @@ pub(crate) struct Agent {
 #[derive(Debug)]
 struct Shared {
     settings: Settings,
+    /// Processors, as they were at the start: asking the system each time costs more than the rest of an answer.
+    cpus: usize,
     /// The own member as it was last seen: scripts still run when the node has ended.
     own: Mutex<Member>,
+    /// Held while tags change: two changes at once must not undo each other.
+    tags: Turn<()>,
     /// Whether somebody asked for the end of the whole agent.
     shutdown: watch::Sender<bool>,
 }
@@ -150,7 +156,9 @@ impl Agent {
         let own = Mutex::new(driver::describe_self(&start));
         let driver = driver::start(start)?;
         let shutdown = watch::Sender::new(false);
-        Ok(Self { driver, shared: Arc::new(Shared { settings, own, shutdown }) })
+        let cpus = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let tags = Turn::default();
+        Ok(Self { driver, shared: Arc::new(Shared { settings, cpus, own, tags, shutdown }) })
     }
 
     /// Own name.
@@ -316,6 +324,7 @@ impl Agent {
         set: &Tags,
         delete: &[String],
     ) -> Result<(), AgentError> {
+        let _turn = self.shared.tags.lock().await;
         let mut tags = self.local().await.tags;
         for name in delete {
             tags.remove(name);
@@ -323,7 +332,7 @@ impl Agent {
         for (name, value) in set.iter() {
             tags.insert(name, value);
         }
-        self.set_tags(tags).await
+        self.store_tags(tags).await
     }
 
     /// Replaces all tags. The tags file is written first.
@@ -332,11 +341,20 @@ impl Agent {
     ///
     /// Too large, or the file cannot be written.
     pub(crate) async fn set_tags(&self, tags: Tags) -> Result<(), AgentError> {
-        if let Some(path) = &self.shared.settings.tags_file
-            && let Err(error) = tags_file::write(path, &tags)
-        {
-            tracing::error!(target: "agent", "{error}");
-            return Err(AgentError(error.to_string()));
+        let _turn = self.shared.tags.lock().await;
+        self.store_tags(tags).await
+    }
+
+    async fn store_tags(&self, tags: Tags) -> Result<(), AgentError> {
+        if let Some(path) = self.shared.settings.tags_file.clone() {
+            let kept = tags.clone();
+            // A slow disk must not stop the node.
+            let written = spawn_blocking(move || tags_file::write(&path, &kept)).await;
+            let written = written.unwrap_or_else(|error| Err(error.to_string()));
+            if let Err(error) = written {
+                tracing::error!(target: "agent", "{error}");
+                return Err(AgentError(error));
+            }
         }
         self.driver.command(Command::SetTags(tags)).await.map_err(errors::update)?;
         Ok(())

@@ -94,7 +94,7 @@ fn without_lone_surrogates(text: &str) -> String {
     result
 }
 
-/// The UTF-16 unit of a `\uXXXX` at the start of `text`.
+/// The UTF-16 unit of a `\u` escape at the start of `text`.
 fn unit(text: &str) -> Option<u16> {
     u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
 }

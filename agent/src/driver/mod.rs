@@ -39,6 +39,7 @@ use crate::event::{AgentEvent, Member, MemberStatus};
 use crate::go::address::canonical;
 use crate::task;
 use disk::Disk;
+use keys::KeyringFile;
 use narrate::{Narrator, milliseconds};
 use requests::Pending;
 pub(crate) use requests::{Handle, Request, Subscriber};
@@ -50,6 +51,8 @@ const REQUESTS: usize = 256;
 const BATCH: usize = 64;
 /// What the datagrams of one turn may take. One that unpacks to a mebibyte takes milliseconds.
 const BATCH_TIME: Duration = Duration::from_millis(1);
+/// Profiles beyond twice those in use, before those that are not are forgotten.
+const OLD_PROFILES: usize = 1_024;
 /// The largest UDP payload.
 const DATAGRAM_BYTES_MAX: usize = 65_507;
 
@@ -107,8 +110,9 @@ pub(crate) fn start(start: Start) -> io::Result<Handle> {
         udp,
         streams: Streams::new(tcp),
         disk,
-        keyring_file: start.keyring_file,
+        keyring_file: start.keyring_file.map(KeyringFile::new),
         behind: false,
+        profiles_max: OLD_PROFILES,
         subscribers: Vec::new(),
         pending: BTreeMap::new(),
         ops: 0,
@@ -144,9 +148,11 @@ struct Driver {
     streams: Streams,
     narrator: Narrator,
     disk: Option<Disk>,
-    keyring_file: Option<PathBuf>,
+    keyring_file: Option<KeyringFile>,
     /// The last turn left datagrams in the socket.
     behind: bool,
+    /// As many profiles in the pool make it worth to forget old ones.
+    profiles_max: usize,
     subscribers: Vec<Subscriber>,
     pending: BTreeMap<u64, Pending>,
     ops: u64,
@@ -172,7 +178,7 @@ impl Driver {
         let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
         let mut alarm = pin!(tokio::time::sleep_until(self.wall(Instant::ZERO)));
         while flow == Flow::On {
-            let deadline = self.node.deadline().map_or(Instant::MAX, |(at, _)| at);
+            let deadline = self.next_deadline();
             // Registered again only when it moved: that wakes the runtime's timer.
             if deadline != Instant::MAX && alarm.deadline() != self.wall(deadline) {
                 alarm.as_mut().reset(self.wall(deadline));
@@ -191,6 +197,7 @@ impl Driver {
             }
             flow = self.turn(request, event, &mut requests, &mut buffer);
             self.narrator.count_drops(self.node.stats());
+            self.forget_old_profiles();
             if self.behind {
                 tokio::task::yield_now().await;
             }
@@ -249,13 +256,31 @@ impl Driver {
         flow
     }
 
+    /// Every change of a member's tags makes a new profile; the old ones must not fill the pool for ever.
+    fn forget_old_profiles(&mut self) {
+        if self.pool.profiles_len() >= self.profiles_max {
+            self.node.forget_old_profiles(&mut self.pool);
+            self.profiles_max = 2 * self.pool.profiles_len() + OLD_PROFILES;
+        }
+    }
+
     /// A time of the node as one of the runtime.
     fn wall(&self, at: Instant) -> tokio::time::Instant {
         tokio::time::Instant::from_std(self.origin + Duration::from_nanos(at.as_nanos()))
     }
 
+    /// When the loop must wake if nothing happens.
+    fn next_deadline(&self) -> Instant {
+        let node = self.node.deadline().map_or(Instant::MAX, |(at, _)| at);
+        let disk = self.disk.as_ref().and_then(Disk::flush_due);
+        node.min(disk.unwrap_or(Instant::MAX))
+    }
+
     fn fire_timers(&mut self) -> Flow {
         let now = self.now();
+        if let Some(disk) = &mut self.disk {
+            disk.flush_if_due(now);
+        }
         let Some((_, kind)) = self.node.deadline().filter(|(at, _)| *at <= now) else {
             return Flow::On;
         };
@@ -299,8 +324,8 @@ impl Driver {
                     }
                     Told::Asker { op, record } => requests::record(&self.pending, op.0, record),
                     Told::Keyring { keyring, answers } => {
-                        if let Some(path) = &self.keyring_file {
-                            keys::store(path.clone(), keyring, answers, self.own.clone());
+                        if let Some(file) = &mut self.keyring_file {
+                            file.store(keyring, answers, self.own.clone());
                         }
                     }
                     Told::End => flow = Flow::End(Ended::ByItself),

@@ -18,6 +18,8 @@ use crate::event::AgentEvent;
 
 /// Complaints about received packets and slow subscribers that are written per second; further ones are only counted.
 const COMPLAINTS_PER_SECOND: u32 = 10;
+/// The least time between two warnings that newcomers are refused.
+const FULL_INTERVAL: Duration = Duration::from_secs(60);
 /// Members with a suspicion under way whose confirmations are remembered.
 const SUSPECTS: usize = 4_096;
 
@@ -49,6 +51,8 @@ pub(super) struct Narrator {
     /// What was counted of the node's drops, in the order of [`DropReason::ALL`], and the sum.
     counted: [u64; DropReason::COUNT],
     counted_total: u64,
+    /// When it was last told that newcomers are refused.
+    full_told: Option<Instant>,
 }
 
 impl Narrator {
@@ -76,6 +80,7 @@ impl Narrator {
             complaints: Complaints::new(),
             counted: [0; DropReason::COUNT],
             counted_total: 0,
+            full_told: None,
         }
     }
 
@@ -127,6 +132,16 @@ impl Narrator {
             if dropped != *counted {
                 counter!(format!("uwasa.dropped.{name}")).increment(dropped - *counted);
                 *counted = dropped;
+                if reason == DropReason::MembersFull
+                    && self.full_told.is_none_or(|at| at.elapsed() >= FULL_INTERVAL)
+                {
+                    self.full_told = Some(Instant::now());
+                    tracing::error!(
+                        target: "agent",
+                        "No room for more members, or for more names of former ones: newcomers are ignored. \
+                         A restart forgets former names"
+                    );
+                }
             }
         }
     }

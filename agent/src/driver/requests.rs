@@ -250,6 +250,8 @@ impl Driver {
                 answer(reply, id.and_then(|id| self.node.coordinate(id)))
             }
             Request::Subscribe { subscriber, reply } => {
+                // Those who have gone are found by events otherwise, and it may be long until the next one.
+                self.subscribers.retain(|known| !known.events.is_closed());
                 self.subscribers.push(subscriber);
                 answer(reply, ())
             }

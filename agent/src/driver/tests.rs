@@ -108,11 +108,28 @@ async fn tags_spread_and_a_leave_is_told() {
         let members = one.members().await;
         members.iter().find(|member| &*member.name == "two").cloned().unwrap()
     };
-    assert_eq!(seen().await.tags.get("role"), Some("web"));
+    // The update is over once it was sent; the datagram may still be on its way.
+    let told = async {
+        while seen().await.tags.get("role") != Some("web") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), told).await.expect("the tags arrive");
     two.leave().await.unwrap();
     two.shut_down().await;
     assert_eq!(two.members().await, []);
     assert_eq!(seen().await.status_word(), "left");
+}
+
+#[tokio::test]
+async fn tags_changed_at_once_do_not_undo_each_other() {
+    let agent = agent("one", None);
+    let set = |name: &str| [(name, "1")].into_iter().collect::<Tags>();
+    let (a, b) = (set("a"), set("b"));
+    let (first, second) = tokio::join!(agent.update_tags(&a, &[]), agent.update_tags(&b, &[]));
+    first.unwrap();
+    second.unwrap();
+    assert_eq!(agent.local().await.tags.len(), 2);
 }
 
 #[tokio::test]

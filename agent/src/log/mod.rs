@@ -152,6 +152,8 @@ impl Log {
         let mut state = self.shared.lock();
         let kept = state.backlog.iter().filter(|(of, _)| *of <= level);
         let backlog = kept.map(|(_, line)| Arc::clone(line)).collect();
+        // Those who have gone are found by records otherwise, and it may be long until one of their level.
+        state.monitors.retain(|known| !known.sender.is_closed());
         state.monitors.push(Listener { level, sender, dropped: Arc::clone(&dropped) });
         Monitor { backlog, lines, dropped }
     }

@@ -177,6 +177,15 @@ fn long_records_shorten_the_backlog() {
 }
 
 #[test]
+fn monitors_of_a_level_that_never_comes_are_forgotten_too() {
+    let (log, _) = Log::quiet(Level::TRACE);
+    for _ in 0..100 {
+        drop(log.monitor(Level::ERROR));
+    }
+    assert_eq!(log.shared.lock().monitors.len(), 1);
+}
+
+#[test]
 fn a_slow_monitor_loses_the_newest_and_it_is_counted() {
     let (log, dispatch, _writes) = open(Level::ERROR, Format::Serf);
     let (mut slow, mut fast) = (log.monitor(Level::INFO), log.monitor(Level::WARN));

@@ -11,6 +11,7 @@ use std::sync::{Arc, PoisonError};
 use bytes::Bytes;
 use subtle::ConstantTimeEq as _;
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::oneshot;
 
 use super::backend::Backend;
 use super::errors::{self, shown};
@@ -335,13 +336,25 @@ impl<B: Backend> Session<B> {
 
     async fn leave(&mut self) -> Result<(), End> {
         tracing::info!(target: "agent.ipc", "Graceful leave triggered");
-        let left = self.backend.leave().await;
-        if let Err(error) = &left {
-            tracing::error!(target: "agent.ipc", "leave failed: {error}");
-        }
-        let answered = self.answer_with(left).await;
-        self.backend.request_shutdown();
-        answered
+        let backend = self.backend.clone();
+        let ((tell, told), (answered, over)) = (oneshot::channel(), oneshot::channel::<()>());
+        // Apart from this connection: an agent that has left must end, even if its client did not wait for that.
+        crate::task::spawn(async move {
+            let left = backend.leave().await;
+            if let Err(error) = &left {
+                tracing::error!(target: "agent.ipc", "leave failed: {error}");
+            }
+            let _ = tell.send(left);
+            // Answered, or there is nobody to be answered.
+            let _ = over.await;
+            backend.request_shutdown();
+        });
+        let sent = match told.await {
+            Ok(left) => self.answer_with(left).await,
+            Err(_) => Err(End::Refused("the leave was broken off".to_owned())),
+        };
+        drop(answered);
+        sent
     }
 }
 

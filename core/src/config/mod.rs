@@ -176,7 +176,8 @@ pub struct Options {
     pub validate_node_names: bool,
     /// Most members kept; alive messages about others are dropped and counted. 131,072.
     ///
-    /// Names and profiles of former members count too, at twice and four times this number.
+    /// Names of former members count too, at twice this number, and profiles at four times, those that were not forgotten
+    /// (a node can forget old profiles).
     pub members_max: usize,
     /// Most streams that peers may hold open at once; further ones are reset. 1,024.
     pub streams_max: usize,

@@ -65,6 +65,19 @@ pub(super) struct Streams {
 }
 
 impl Streams {
+    /// The profiles of members that are being pinged.
+    pub(super) fn profiles(&self) -> impl Iterator<Item = ProfileId> {
+        self.sessions.values().filter_map(|session| match session.role {
+            Role::Ping { target, .. } => Some(target),
+            Role::PushPull
+            | Role::Join
+            | Role::Reconnect
+            | Role::Rejoin
+            | Role::Inbound
+            | Role::Closing { .. } => None,
+        })
+    }
+
     /// Sessions that peers opened.
     fn inbound_len(&self) -> usize {
         let opened = |role| matches!(role, Role::Inbound | Role::Closing { .. });

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use smallvec::SmallVec;
 
 use crate::event::{Event, EventMember, MemberEvent, MemberEventKind, UserEvent};
-use crate::ids::NodeId;
+use crate::ids::{NodeId, ProfileId};
 use crate::time::Instant;
 
 /// Most user events that are held back; one more, and all are delivered early.
@@ -42,6 +42,11 @@ impl MemberCoalescer {
         for member in &event.members {
             self.pending.insert(member.node, (event.kind, *member));
         }
+    }
+
+    /// The profiles of those who wait.
+    pub(crate) fn profiles(&self) -> impl Iterator<Item = ProfileId> {
+        self.pending.values().map(|(_, member)| member.profile)
     }
 
     /// When to flush; `None` if nothing waits.

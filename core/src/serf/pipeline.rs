@@ -36,6 +36,11 @@ impl Pipeline {
 }
 
 impl Serf {
+    /// The profiles in events that are held back.
+    pub(crate) fn profiles(&self) -> impl Iterator<Item = ProfileId> {
+        self.pipeline.members.iter().flat_map(|members| members.profiles())
+    }
+
     /// A member event for the snapshot.
     pub(super) fn record_member(
         &mut self,

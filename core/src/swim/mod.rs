@@ -308,6 +308,16 @@ impl Swim {
         self.table.iter()
     }
 
+    /// Every profile that is held here.
+    pub(crate) fn profiles(&self) -> impl Iterator<Item = ProfileId> {
+        let queued = self.queue.items().filter_map(|fact| match fact {
+            Fact::Alive { profile, .. } => Some(*profile),
+            Fact::Suspect { .. } | Fact::Dead { .. } => None,
+        });
+        let probed = self.probe.iter().map(ProbeRound::profile);
+        self.table.profiles().chain(queued).chain(probed)
+    }
+
     /// What is known about `id`.
     pub(crate) fn member(&self, id: NodeId) -> Option<Member> {
         self.table.get(id)
@@ -443,6 +453,7 @@ impl Swim {
             TimerKind::Leave
             | TimerKind::Reap
             | TimerKind::Reconnect
+            | TimerKind::Rejoin
             | TimerKind::QueueCheck
             | TimerKind::Coalesce
             | TimerKind::UserCoalesce

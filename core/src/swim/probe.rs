@@ -3,7 +3,7 @@
 //! Source: memberlist, failure detection; SWIM 2002 section 3; Lifeguard, LHA-Probe. The probe timeout is never
 //! scaled by the health score, the window is.
 
-use crate::pool::NodeId;
+use crate::pool::{NodeId, ProfileId};
 use crate::stats::{DropReason, bump};
 use crate::swim::{Member, Name, Send, Swim, SwimCx};
 use crate::time::{Instant, duration_nanos};
@@ -29,6 +29,13 @@ pub(super) struct ProbeRound {
     nacks_expected: u32,
     nacks_received: u32,
     stream_acked: bool,
+}
+
+impl ProbeRound {
+    /// The profile that is probed.
+    pub(super) fn profile(&self) -> ProfileId {
+        self.member.profile
+    }
 }
 
 impl Swim {

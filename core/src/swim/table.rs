@@ -134,6 +134,11 @@ impl MemberTable {
         }
     }
 
+    /// The profile of everybody of whom anything is kept.
+    pub(crate) fn profiles(&self) -> impl Iterator<Item = ProfileId> {
+        self.rows.iter().map(|row| row.profile).filter(|&profile| profile != ABSENT).map(ProfileId)
+    }
+
     /// Every member, by id.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeId, Member)> {
         (0..).map(NodeId).zip(&self.rows).filter_map(|(id, row)| Some((id, row.member()?)))

@@ -5,8 +5,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use uwasa_core::wire::msgpack::Reader;
 
@@ -296,4 +298,34 @@ async fn the_oldest_stranger_gives_way_when_all_places_are_taken() {
     // Who is known stays.
     first.write_all(HANDSHAKE).await.unwrap();
     timeout(PATIENCE, first.read_exact(&mut [0; 4])).await.expect("an answer").unwrap();
+}
+
+/// Waits until `done` holds.
+async fn until(mut done: impl FnMut() -> bool) {
+    let wait = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("it happens");
+}
+
+#[tokio::test]
+async fn an_agent_that_left_ends_though_its_client_is_gone() {
+    let slow = Arc::new(Notify::new());
+    let double = Double::that_leaves_slowly(&slow);
+    let (_server, addr) = start("", double.clone()).await;
+    let mut client = greeted(addr).await;
+    client.write_all(&request("stream", 2, b"\x81\xa4Type\xa1*")).await.unwrap();
+    expect(&mut client, &ok(2)).await;
+    client.write_all(&request("leave", 3, b"")).await.unwrap();
+    until(|| double.state().calls.iter().any(|call| call == "leave")).await;
+    drop(client);
+    let events = double.state().senders.pop().unwrap();
+    let event =
+        AgentEvent::User { ltime: 1, name: "e".into(), payload: Bytes::new(), coalesce: false };
+    until(|| events.try_send(Arc::new(event.clone())).is_err() && events.is_closed()).await;
+    assert!(!double.state().is_shut_down, "not before it has left");
+    slow.notify_one();
+    until(|| double.state().is_shut_down).await;
 }

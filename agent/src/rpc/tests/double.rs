@@ -43,11 +43,18 @@ pub(super) struct Double {
     state: Arc<Mutex<State>>,
     /// Joins of the address `slow` end when this is notified.
     pub(super) slow_join: Arc<Notify>,
+    /// If it is set, a leave ends when this is notified.
+    slow_leave: Option<Arc<Notify>>,
 }
 
 impl Double {
     pub(super) fn new(state: State) -> Self {
         Self { state: Arc::new(Mutex::new(state)), ..Self::default() }
+    }
+
+    /// One whose leave ends when `slow` is notified.
+    pub(super) fn that_leaves_slowly(slow: &Arc<Notify>) -> Self {
+        Self { slow_leave: Some(Arc::clone(slow)), ..Self::default() }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -127,7 +134,11 @@ impl Backend for Double {
     }
 
     async fn leave(&self) -> Done {
-        self.call("leave".into()).results.pop_front().unwrap_or(Ok(()))
+        let result = self.call("leave".into()).results.pop_front().unwrap_or(Ok(()));
+        if let Some(slow) = &self.slow_leave {
+            slow.notified().await;
+        }
+        result
     }
 
     fn request_shutdown(&self) {

@@ -213,6 +213,20 @@ fn a_member_with_many_profiles_can_still_refute() {
 }
 
 #[test]
+fn old_tags_do_not_fill_the_pool_for_ever() {
+    let mut victim = Victim::with(Options { members_max: 4, ..Options::lan() });
+    for incarnation in 1..=1_000_u32 {
+        victim.datagram(&alive("x", 2, incarnation, &incarnation.to_be_bytes()));
+        victim.node.forget_old_profiles(&mut victim.pool);
+    }
+    assert_eq!(victim.node.stats().dropped(DropReason::MembersFull), 0);
+    assert_eq!(victim.pool.profiles_len(), 2);
+    let id = victim.pool.find("x").expect("known");
+    let shown = victim.node.members(&victim.pool).find(|member| member.id == id).expect("known");
+    assert_eq!(shown.profile.meta[..], 1_000_u32.to_be_bytes());
+}
+
+#[test]
 fn a_forced_leave_gets_through_a_full_queue() {
     let mut wire = two_nodes_with_a_full_queue();
     wire.command(0, Command::ForceLeave { name: "y".into(), prune: false });

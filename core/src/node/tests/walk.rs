@@ -42,6 +42,8 @@ struct Walk {
     queries: Vec<QueryId>,
     dialed: Vec<StreamId>,
     accepted: u64,
+    /// Old profiles are forgotten after every input.
+    forgets: bool,
     /// It lost a vote about its name.
     shut_down: bool,
     /// It was shut down or stopped.
@@ -62,6 +64,7 @@ impl Walk {
             queries: Vec::new(),
             dialed: Vec::new(),
             accepted: 0,
+            forgets: number % 2 == 1,
             shut_down: false,
             silent: false,
         }
@@ -105,6 +108,9 @@ impl Walk {
     fn input(&mut self, input: Input<'_>) {
         self.victim.input_at(self.now, input);
         self.drain();
+        if self.forgets {
+            self.victim.node.forget_old_profiles(&mut self.victim.pool);
+        }
     }
 
     fn datagram(&mut self, bytes: &[u8]) {
@@ -125,6 +131,12 @@ impl Walk {
                     (self.shut_down, self.silent) = (true, true);
                 }
                 Output::Event(Event::Query(query)) => self.queries.push(query.id),
+                Output::Event(Event::Members(event)) => {
+                    for member in event.members {
+                        let owner = self.victim.pool.profile(member.profile).node;
+                        assert_eq!(owner, member.node, "{:?}: somebody else's profile", self.at);
+                    }
+                }
                 Output::Event(Event::KeyringChanged { answers: Some(query), .. }) => {
                     self.queries.push(query);
                 }
@@ -156,6 +168,8 @@ impl Walk {
         let left = records.iter().filter(|(_, record)| record.status == MemberStatus::Left);
         assert!(node.serf.departed.left().eq(left.map(|(id, _)| *id)), "{at:?}");
         for (id, record) in &records {
+            let owner = self.victim.pool.profile(record.profile).node;
+            assert_eq!(owner, *id, "{at:?}: somebody else's profile");
             let state = node.member_state(*id);
             let up = state.is_some_and(|state| state <= MemberState::Suspect);
             let shown_up = matches!(record.status, MemberStatus::Alive | MemberStatus::Leaving);
