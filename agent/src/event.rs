@@ -3,15 +3,15 @@
 use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-pub use uwasa_core::event::MemberEventKind;
-pub use uwasa_core::io::QueryId;
+pub(crate) use uwasa_core::event::MemberEventKind;
+pub(crate) use uwasa_core::io::QueryId;
 use uwasa_core::pool::Vsn;
 use uwasa_core::tags::Tags;
-pub use uwasa_core::trace::MemberStatus;
+pub(crate) use uwasa_core::trace::MemberStatus;
 
 /// A member as it was at one moment.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Member {
+pub(crate) struct Member {
     /// Name.
     pub name: Box<str>,
     /// Advertised gossip address; `None` if what it advertises is no address.
@@ -29,20 +29,20 @@ pub struct Member {
 impl Member {
     /// The word that Serf shows for the status.
     #[must_use]
-    pub fn status_word(&self) -> &'static str {
+    pub(crate) fn status_word(&self) -> &'static str {
         self.status.map_or("none", MemberStatus::as_str)
     }
 
     /// Where it is reached.
     #[must_use]
-    pub fn socket_addr(&self) -> Option<SocketAddr> {
+    pub(crate) fn socket_addr(&self) -> Option<SocketAddr> {
         Some(SocketAddr::new(self.addr?, self.port))
     }
 }
 
 /// One event, shared by everyone who hears it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum AgentEvent {
+pub(crate) enum AgentEvent {
     /// Members changed.
     Members {
         /// How.
@@ -75,7 +75,7 @@ pub enum AgentEvent {
 impl AgentEvent {
     /// The type as clients and handlers know it: `member-join`, `user`, `query`, ….
     #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Members { kind, .. } => match kind {
                 MemberEventKind::Join => "member-join",
@@ -91,7 +91,7 @@ impl AgentEvent {
 
     /// How the log names it: `member-join`, `user-event: NAME`, `query: NAME`.
     #[must_use]
-    pub fn label(&self) -> String {
+    pub(crate) fn label(&self) -> String {
         match self {
             Self::Members { .. } => self.kind().to_owned(),
             Self::User { name, .. } => format!("user-event: {name}"),

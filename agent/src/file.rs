@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// # Errors
 ///
 /// The operating system's. The old content is kept then, unless the file itself was being written.
-pub fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let temporary = beside(&target);
     let written = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, &target));

@@ -16,7 +16,7 @@ const KINDS: [&str; 8] = [
 
 /// One filter: a type of event, for `user` and `query` optionally with a name.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Filter {
+pub(crate) struct Filter {
     kind: Box<str>,
     name: Option<Box<str>>,
 }
@@ -27,7 +27,7 @@ impl Filter {
     /// # Errors
     ///
     /// The first type that is none, as it was written.
-    pub fn parse_list(text: &str) -> Result<Vec<Self>, Box<str>> {
+    pub(crate) fn parse_list(text: &str) -> Result<Vec<Self>, Box<str>> {
         let text = if text.is_empty() { "*" } else { text };
         text.split(',').map(Self::parse).collect()
     }
@@ -45,7 +45,7 @@ impl Filter {
 
     /// Whether it lets `event` pass.
     #[must_use]
-    pub fn matches(&self, event: &AgentEvent) -> bool {
+    pub(crate) fn matches(&self, event: &AgentEvent) -> bool {
         if &*self.kind == "*" {
             return true;
         }
@@ -60,7 +60,7 @@ impl Filter {
 
     /// As `info` shows it: `member-join:`, `user:deploy`, `*:`.
     #[must_use]
-    pub fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         format!("{}:{}", self.kind, self.name.as_deref().unwrap_or_default())
     }
 }

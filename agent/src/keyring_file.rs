@@ -17,7 +17,7 @@ use crate::tags_file::{mismatch, text};
 /// # Errors
 ///
 /// Serf's text: the file is missing, not readable, no list of keys, or empty.
-pub fn read(path: &Path) -> Result<Keyring, String> {
+pub(crate) fn read(path: &Path) -> Result<Keyring, String> {
     let shown = path.display();
     let bytes = read_bytes(path).map_err(|error| match error {
         ReadError::Open(error) if std::fs::metadata(path).is_err() => {
@@ -56,7 +56,7 @@ fn decode(bytes: &[u8]) -> Result<Keyring, String> {
 }
 
 /// Serf's text for a key of the wrong length.
-pub const KEY_SIZE: &str = "key size must be 16, 24 or 32 bytes";
+pub(crate) const KEY_SIZE: &str = "key size must be 16, 24 or 32 bytes";
 
 fn texts(bytes: &[u8]) -> Result<Vec<String>, String> {
     let document = json::document(bytes)?;
@@ -72,7 +72,7 @@ fn texts(bytes: &[u8]) -> Result<Vec<String>, String> {
 /// # Errors
 ///
 /// Serf's text, without the words before it that tell of the file.
-pub fn write(path: &Path, keyring: &Keyring) -> Result<(), String> {
+pub(crate) fn write(path: &Path, keyring: &Keyring) -> Result<(), String> {
     let keys: Vec<String> =
         keyring.keys().iter().map(|key| go::base64::encode(key.as_bytes())).collect();
     write_atomically(path, go::json::pretty(&keys).as_bytes())

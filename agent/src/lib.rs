@@ -1,26 +1,26 @@
 //! Cluster agent: HashiCorp Serf's agent, command line and RPC on Uwasa's gossip core.
 //!
-//! One task ([`driver`]) owns the node; everything else talks to it through [`agent::Agent`]. Nothing here knows the
+//! One task (`driver`) owns the node; everything else talks to it through `agent::Agent`. Nothing here knows the
 //! gossip protocol, and nothing but the driver touches the node.
 
-pub mod agent;
-pub mod cli;
-pub mod config;
+mod agent;
+mod cli;
+mod config;
 mod descriptors;
-pub mod driver;
-pub mod event;
-pub mod file;
-pub mod filter;
-pub mod go;
-pub mod handlers;
-pub mod keyring_file;
-pub mod life;
-pub mod log;
+mod driver;
+mod event;
+mod file;
+mod filter;
+mod go;
+mod handlers;
+mod keyring_file;
+mod life;
+mod log;
 pub mod mdns;
 pub mod metrics;
 pub mod rpc;
 pub mod swarm;
-pub mod tags_file;
+mod tags_file;
 pub mod task;
 
 use std::process::ExitCode;

@@ -18,7 +18,7 @@ use crate::go::errors::os_text;
 /// # Errors
 ///
 /// Serf's text.
-pub fn read(path: &Path) -> Result<Option<Tags>, String> {
+pub(crate) fn read(path: &Path) -> Result<Option<Tags>, String> {
     let bytes = match read_bytes(path) {
         Ok(bytes) => bytes,
         Err(ReadError::Open(error)) if is_missing(&error) => return Ok(None),
@@ -73,7 +73,7 @@ pub(crate) fn mismatch(value: &Value, wanted: &str) -> String {
 /// # Errors
 ///
 /// Serf's text.
-pub fn write(path: &Path, tags: &Tags) -> Result<(), String> {
+pub(crate) fn write(path: &Path, tags: &Tags) -> Result<(), String> {
     let pairs: BTreeMap<&str, &str> = tags.iter().collect();
     write_atomically(path, go::json::pretty(&pairs).as_bytes()).map_err(|error| {
         format!("Failed to write tags file: open {}: {}", path.display(), os_text(&error))

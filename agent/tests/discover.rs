@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use uwasa_agent::agent::Joined;
+use uwasa_agent::mdns::Joined;
 use uwasa_agent::mdns::{Discovery, Settings};
 
 mod world;

@@ -5,7 +5,7 @@ use crate::driver::Request;
 
 impl Agent {
     /// Joins by way of addresses as users write them (`ip`, `ip:port`, `host`, `name/addr`, …), one after the other.
-    pub async fn join(&self, addresses: &[String], replay: bool) -> Joined {
+    pub(crate) async fn join(&self, addresses: &[String], replay: bool) -> Joined {
         let list = addresses.join(" ");
         tracing::info!(target: "agent", "joining: [{list}] replay: {replay}");
         let joined = self.try_join(addresses, replay).await;

@@ -7,7 +7,7 @@ use crate::go;
 
 impl Agent {
     /// Changes or lists the keys of all members.
-    pub async fn keys(&self, request: KeyRequest) -> KeyOutcome {
+    pub(crate) async fn keys(&self, request: KeyRequest) -> KeyOutcome {
         let what = match &request {
             KeyRequest::Install(_) => "key installation",
             KeyRequest::Use(_) => "primary key change",

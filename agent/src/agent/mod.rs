@@ -45,7 +45,7 @@ pub struct Joined {
 
 /// A query to send.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Query {
+pub(crate) struct Query {
     /// Name.
     pub name: Box<str>,
     /// Payload.
@@ -64,7 +64,7 @@ pub struct Query {
 
 /// What comes of a query, in order. `Done` is the last, and always comes.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum QueryRecord {
+pub(crate) enum QueryRecord {
     /// A member received it.
     Ack {
         /// Who.
@@ -83,7 +83,7 @@ pub enum QueryRecord {
 
 /// What to do with the cluster's keys; a key is base64 text as the client sent it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum KeyRequest {
+pub(crate) enum KeyRequest {
     /// Add a key.
     Install(String),
     /// Make a key primary.
@@ -96,7 +96,7 @@ pub enum KeyRequest {
 
 /// How a key operation ended: the report, and an error if not all members did as asked.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct KeyOutcome {
+pub(crate) struct KeyOutcome {
     /// Answers; all zero after an early failure.
     pub report: KeyReport,
     /// What the client is told.
@@ -104,22 +104,22 @@ pub struct KeyOutcome {
 }
 
 /// Sections of figures, as `info` shows them.
-pub type Stats = BTreeMap<&'static str, BTreeMap<String, String>>;
+pub(crate) type Stats = BTreeMap<&'static str, BTreeMap<String, String>>;
 
 /// Events from the moment of the subscription on.
 #[derive(Debug)]
-pub struct Subscription(pub(crate) mpsc::Receiver<Arc<AgentEvent>>);
+pub(crate) struct Subscription(pub(crate) mpsc::Receiver<Arc<AgentEvent>>);
 
 impl Subscription {
     /// The next event; `None` once the agent is shut down and nothing is left. Safe to cancel.
-    pub async fn next(&mut self) -> Option<Arc<AgentEvent>> {
+    pub(crate) async fn next(&mut self) -> Option<Arc<AgentEvent>> {
         self.0.recv().await
     }
 }
 
 /// What an agent needs besides its node.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The file that keeps tags over restarts.
     pub tags_file: Option<PathBuf>,
     /// The section `event_handlers` of `info`: filter and script.
@@ -128,7 +128,7 @@ pub struct Settings {
 
 /// A running agent. Clones are handles to the same one; the driver's task is what runs.
 #[derive(Clone, Debug)]
-pub struct Agent {
+pub(crate) struct Agent {
     driver: Handle,
     shared: Arc<Shared>,
 }
@@ -152,7 +152,7 @@ impl Agent {
     /// # Errors
     ///
     /// A socket or the snapshot cannot be used.
-    pub fn start(start: driver::Start, settings: Settings) -> io::Result<Self> {
+    pub(crate) fn start(start: driver::Start, settings: Settings) -> io::Result<Self> {
         let own = Mutex::new(driver::describe_self(&start));
         let driver = driver::start(start)?;
         let shutdown = watch::Sender::new(false);
@@ -163,25 +163,25 @@ impl Agent {
 
     /// Own name.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.driver.name
     }
 
     /// Advertised gossip address.
     #[must_use]
-    pub fn addr(&self) -> std::net::SocketAddr {
+    pub(crate) fn addr(&self) -> std::net::SocketAddr {
         self.driver.addr
     }
 
     /// All members, this one included, in order of their names. Empty once the agent is shut down.
-    pub async fn members(&self) -> Vec<Member> {
+    pub(crate) async fn members(&self) -> Vec<Member> {
         let mut members = self.driver.ask(Request::Members).await.unwrap_or_default();
         members.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         members
     }
 
     /// This member, with its present tags; as it was last seen once the agent is shut down.
-    pub async fn local(&self) -> Member {
+    pub(crate) async fn local(&self) -> Member {
         let present = self.driver.ask(Request::Local).await.flatten();
         let mut own = self.shared.own.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(present) = present {
@@ -195,7 +195,7 @@ impl Agent {
     /// # Errors
     ///
     /// Too large, or the agent is shut down.
-    pub async fn user_event(
+    pub(crate) async fn user_event(
         &self,
         name: &str,
         payload: Bytes,
@@ -235,7 +235,10 @@ impl Agent {
     /// # Errors
     ///
     /// Too large, a reserved name, unsupported by the protocol version, or the agent is shut down.
-    pub async fn query(&self, query: Query) -> Result<mpsc::Receiver<QueryRecord>, AgentError> {
+    pub(crate) async fn query(
+        &self,
+        query: Query,
+    ) -> Result<mpsc::Receiver<QueryRecord>, AgentError> {
         let (called, shown) = shown(&query.name, &query.payload, QUERY_BYTES_MAX);
         tracing::debug!(target: "agent", "Requesting query send: {called}. Payload: {shown}");
         let result = self.send_query(query).await;
@@ -289,7 +292,7 @@ impl Agent {
     /// # Errors
     ///
     /// Answered before, over, or too large.
-    pub async fn respond(&self, query: QueryId, payload: Bytes) -> Result<(), AgentError> {
+    pub(crate) async fn respond(&self, query: QueryId, payload: Bytes) -> Result<(), AgentError> {
         let answer = self.driver.command(Command::Respond { query, payload }).await;
         answer.map_err(errors::response)?;
         Ok(())
@@ -300,7 +303,7 @@ impl Agent {
     /// # Errors
     ///
     /// The news was not spread in time.
-    pub async fn force_leave(&self, name: &str, prune: bool) -> Result<(), AgentError> {
+    pub(crate) async fn force_leave(&self, name: &str, prune: bool) -> Result<(), AgentError> {
         let how = if prune { " (prune)" } else { "" };
         tracing::info!(target: "agent", "Force leaving node{how}: {name}");
         let command = Command::ForceLeave { name: name.into(), prune };
@@ -316,7 +319,11 @@ impl Agent {
     /// # Errors
     ///
     /// Too large, or the file cannot be written.
-    pub async fn update_tags(&self, set: &Tags, delete: &[String]) -> Result<(), AgentError> {
+    pub(crate) async fn update_tags(
+        &self,
+        set: &Tags,
+        delete: &[String],
+    ) -> Result<(), AgentError> {
         let _turn = self.shared.tags.lock().await;
         let mut tags = self.local().await.tags;
         for name in delete {
@@ -333,7 +340,7 @@ impl Agent {
     /// # Errors
     ///
     /// Too large, or the file cannot be written.
-    pub async fn set_tags(&self, tags: Tags) -> Result<(), AgentError> {
+    pub(crate) async fn set_tags(&self, tags: Tags) -> Result<(), AgentError> {
         let _turn = self.shared.tags.lock().await;
         self.store_tags(tags).await
     }
@@ -354,7 +361,7 @@ impl Agent {
     }
 
     /// The network coordinate of a member, if it is known.
-    pub async fn coordinate(&self, name: &str) -> Option<Coordinate> {
+    pub(crate) async fn coordinate(&self, name: &str) -> Option<Coordinate> {
         let name = name.to_owned();
         self.driver.ask(|reply| Request::Coordinate { name, reply }).await.flatten()
     }
@@ -364,32 +371,32 @@ impl Agent {
     /// # Errors
     ///
     /// A leave is under way, or timed out.
-    pub async fn leave(&self) -> Result<(), AgentError> {
+    pub(crate) async fn leave(&self) -> Result<(), AgentError> {
         tracing::info!(target: "agent", "requesting graceful leave from Serf");
         self.driver.command(Command::Leave).await.map_err(errors::leave)?;
         Ok(())
     }
 
     /// Asks whoever runs the agent to shut it down and end with success: what the RPC command `leave` does at its end.
-    pub fn request_shutdown(&self) {
+    pub(crate) fn request_shutdown(&self) {
         self.shared.shutdown.send_replace(true);
     }
 
     /// Waits until somebody asks for the end.
-    pub async fn shutdown_requested(&self) {
+    pub(crate) async fn shutdown_requested(&self) {
         // The sender lives as long as this handle.
         let _ = self.shared.shutdown.subscribe().wait_for(|&asked| asked).await;
     }
 
     /// Waits until the node has stopped by itself: its name is taken.
-    pub async fn gossip_stopped(&self) {
+    pub(crate) async fn gossip_stopped(&self) {
         while self.driver.ended().await != Ended::ByItself {
             std::future::pending::<()>().await;
         }
     }
 
     /// Ends the node and closes its files and sockets. Without a leave the others will see it fail.
-    pub async fn shut_down(&self) {
+    pub(crate) async fn shut_down(&self) {
         tracing::info!(target: "agent", "requesting serf shutdown");
         if !self.driver.has_left() && self.driver.ask(Request::Local).await.is_some() {
             tracing::warn!(target: "serf", "Shutdown without a Leave");
@@ -402,7 +409,7 @@ impl Agent {
 
     /// Subscribes to the events that one of `filters` lets pass. When `capacity` events wait, the newest is dropped, and
     /// `agent.ipc: Dropping event to LABEL` is logged.
-    pub async fn subscribe(
+    pub(crate) async fn subscribe(
         &self,
         capacity: usize,
         filters: Vec<Filter>,

@@ -8,7 +8,7 @@ use crate::task;
 
 impl Agent {
     /// The sections `agent`, `runtime`, `serf`, `tags` and `event_handlers`.
-    pub async fn stats(&self) -> Stats {
+    pub(crate) async fn stats(&self) -> Stats {
         let info = self.driver.ask(Request::Info).await;
         let serf = info.map(|info| info.pairs()).unwrap_or_default();
         let local = self.local().await;

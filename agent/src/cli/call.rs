@@ -13,7 +13,7 @@ use crate::go::flags;
 
 /// The name under which the program was called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Program {
+pub(crate) enum Program {
     /// `agent`.
     Own,
     /// `serf`, or any other name: byte for byte what Serf prints.
@@ -38,7 +38,7 @@ impl Program {
 
 /// A command and how it was called.
 #[derive(Clone, Copy, Debug)]
-pub struct Call<'a> {
+pub(crate) struct Call<'a> {
     entry: &'static Entry,
     program: Program,
     words: &'a [String],
@@ -58,25 +58,25 @@ impl<'a> Call<'a> {
 
     /// The last word, byte for byte: payloads stand there, and are no texts.
     #[must_use]
-    pub fn last_bytes(&self) -> &'a [u8] {
+    pub(crate) fn last_bytes(&self) -> &'a [u8] {
         self.last.map_or(&[], OsStrExt::as_bytes)
     }
 
     /// The words behind the command's name.
     #[must_use]
-    pub fn words(&self) -> &'a [String] {
+    pub(crate) fn words(&self) -> &'a [String] {
         self.words
     }
 
     /// The name under which the program was called.
     #[must_use]
-    pub fn program(&self) -> Program {
+    pub(crate) fn program(&self) -> Program {
         self.program
     }
 
     /// The command's help, with a newline at its end.
     #[must_use]
-    pub fn help(&self) -> String {
+    pub(crate) fn help(&self) -> String {
         self.entry.help.text(self.program)
     }
 
@@ -86,7 +86,7 @@ impl<'a> Call<'a> {
     ///
     /// The words do not fit. All that is to be said is printed already: Go's line on standard error, and the help on
     /// standard output. The command ends with the status that comes back.
-    pub fn flags(&self, command: Command) -> Result<ArgMatches, ExitCode> {
+    pub(crate) fn flags(&self, command: Command) -> Result<ArgMatches, ExitCode> {
         flags::parse(command, self.words).map_err(|error| {
             if !error.0.is_empty() {
                 print_error(&format!("{error}\n"));
@@ -100,7 +100,7 @@ impl<'a> Call<'a> {
 
     /// Says on standard output why the words make no sense, and then the help.
     #[must_use]
-    pub fn refuse(&self, why: &str) -> ExitCode {
+    pub(crate) fn refuse(&self, why: &str) -> ExitCode {
         print(&format!("{why}\n\n{}", self.help()));
         ExitCode::FAILURE
     }

@@ -29,7 +29,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use call::print_error;
-pub use call::{Call, Program};
+pub(crate) use call::{Call, Program};
 use table::Entry;
 
 /// The status for a command that does not exist.
@@ -37,7 +37,7 @@ const UNKNOWN_COMMAND: u8 = 127;
 
 /// Runs the command that `args` (the program's name first) ask for. Bytes in them that are no UTF-8 become U+FFFD, except
 /// in payloads.
-pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
+pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let program = Program::called(args.next().as_deref());
     let args: Vec<OsString> = args.collect();
     let words: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();

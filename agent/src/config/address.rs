@@ -6,11 +6,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::go::address::{lookup, parse_port, split_host_port};
 
 /// Gossip port if none is given.
-pub const GOSSIP_PORT: u16 = 7_946;
+pub(crate) const GOSSIP_PORT: u16 = 7_946;
 
 /// A resolved address. Without a host it means all addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// The host; `None` if it was left out.
     pub ip: Option<IpAddr>,
     /// The port; 0: any.
@@ -20,19 +20,19 @@ pub struct Endpoint {
 impl Endpoint {
     /// Where a listener binds.
     #[must_use]
-    pub fn listen_ip(&self) -> IpAddr {
+    pub(crate) fn listen_ip(&self) -> IpAddr {
         self.ip.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED))
     }
 
     /// Whether it stands for all IPv4 addresses of the machine.
     #[must_use]
-    pub fn is_any_v4(&self) -> bool {
+    pub(crate) fn is_any_v4(&self) -> bool {
         self.ip == Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
     }
 
     /// The host as Serf names it.
     #[must_use]
-    pub fn host_text(&self) -> String {
+    pub(crate) fn host_text(&self) -> String {
         self.ip.map_or_else(|| "<nil>".to_owned(), |ip| ip.to_string())
     }
 }
@@ -51,7 +51,7 @@ impl fmt::Display for Endpoint {
 /// # Errors
 ///
 /// Go's text.
-pub fn resolve(text: &str) -> Result<Endpoint, String> {
+pub(crate) fn resolve(text: &str) -> Result<Endpoint, String> {
     let with_port = format!("{text}:{GOSSIP_PORT}");
     let (host, port) = match split_host_port(text) {
         Ok(parts) => parts,

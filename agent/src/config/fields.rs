@@ -87,7 +87,7 @@ const MDNS: &[Field] = &[
 impl Config {
     /// Lays `later` over this: what it says wins, switches stay on, lists are joined, tags are united.
     #[must_use]
-    pub fn merge(mut self, mut later: Self) -> Self {
+    pub(crate) fn merge(mut self, mut later: Self) -> Self {
         later.protocol = later.protocol.max(0);
         let compression = later.enable_compression;
         merge_fields(FIELDS, &mut self, &mut later);

@@ -79,7 +79,7 @@ fn read_one(path: &Path) -> Result<Config, Vec<String>> {
 
 /// At which step a file could not be read.
 #[derive(Debug)]
-pub enum ReadError {
+pub(crate) enum ReadError {
     /// Opening it.
     Open(io::Error),
     /// Reading it; also when it is larger than any sensible one.
@@ -91,7 +91,7 @@ pub enum ReadError {
 /// # Errors
 ///
 /// The operating system's, or the file is larger than 16 MiB.
-pub fn read_bytes(path: &Path) -> Result<Vec<u8>, ReadError> {
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, ReadError> {
     use io::Read as _;
 
     let file = fs::File::open(path).map_err(ReadError::Open)?;

@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use nix::ifaddrs::getifaddrs;
 
 /// The machine's interfaces by name, with their addresses in the system's order.
-pub type Interfaces = BTreeMap<String, Vec<IpAddr>>;
+pub(crate) type Interfaces = BTreeMap<String, Vec<IpAddr>>;
 
 /// Lists the interfaces. Those without addresses are listed too. Empty if the system refuses.
 #[must_use]
-pub fn list() -> Interfaces {
+pub(crate) fn list() -> Interfaces {
     let mut interfaces = Interfaces::new();
     for interface in getifaddrs().into_iter().flatten() {
         let addrs = interfaces.entry(interface.interface_name).or_default();
@@ -26,7 +26,7 @@ pub fn list() -> Interfaces {
 
 /// Whether an address holds on one link only.
 #[must_use]
-pub fn is_link_local(ip: IpAddr) -> bool {
+pub(crate) fn is_link_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_unicast_link_local(),
@@ -44,14 +44,14 @@ fn is_private(ip: IpAddr) -> bool {
 /// The address to advertise when listening on all addresses: the first private IPv4 address, else the first private
 /// IPv6 address.
 #[must_use]
-pub fn private_address(interfaces: &Interfaces) -> Option<IpAddr> {
+pub(crate) fn private_address(interfaces: &Interfaces) -> Option<IpAddr> {
     let private = || interfaces.values().flatten().copied().filter(|&ip| is_private(ip));
     private().find(IpAddr::is_ipv4).or_else(|| private().next())
 }
 
 /// Whether one of the machine's interfaces has the address.
 #[must_use]
-pub fn owns(interfaces: &Interfaces, ip: IpAddr) -> bool {
+pub(crate) fn owns(interfaces: &Interfaces, ip: IpAddr) -> bool {
     let loopback = ip.is_loopback() && ip.is_ipv4();
     loopback || interfaces.values().flatten().any(|&own| own == ip)
 }

@@ -15,7 +15,7 @@ const DEPTH_MAX: usize = 127;
 /// # Errors
 ///
 /// Go's text.
-pub fn first_value(bytes: &[u8]) -> Result<Value, String> {
+pub(crate) fn first_value(bytes: &[u8]) -> Result<Value, String> {
     let mut scanner = Scanner { bytes, at: 0, overflow: None };
     scanner.space();
     if scanner.at == bytes.len() {
@@ -34,7 +34,7 @@ pub fn first_value(bytes: &[u8]) -> Result<Value, String> {
 /// # Errors
 ///
 /// Go's text.
-pub fn document(bytes: &[u8]) -> Result<Value, String> {
+pub(crate) fn document(bytes: &[u8]) -> Result<Value, String> {
     let mut scanner = Scanner { bytes, at: 0, overflow: None };
     let scanned = scanner.value().and_then(|()| {
         scanner.space();
@@ -52,7 +52,7 @@ pub fn document(bytes: &[u8]) -> Result<Value, String> {
 
 /// Go's name for the kind of a value in `json: cannot unmarshal KIND into …`.
 #[must_use]
-pub fn kind(value: &Value) -> &'static str {
+pub(crate) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

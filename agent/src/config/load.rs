@@ -11,7 +11,7 @@ const AGE_MAX: i64 = 30 * 24 * 3_600 * SECOND;
 
 /// A configuration and what comes with it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// The configuration, complete with node name and role.
     pub config: Config,
     /// Its event handlers.
@@ -22,7 +22,7 @@ pub struct Loaded {
 
 /// Why there is no configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum LoadError {
+pub(crate) enum LoadError {
     /// Words that are no flags of the agent; may be empty for a call for help.
     Flags(FlagError),
     /// Every problem found; the first is the one that Serf tells. Never empty.
@@ -34,7 +34,7 @@ pub enum LoadError {
 /// # Errors
 ///
 /// See [`LoadError`].
-pub fn load(words: &[String], interfaces: &Interfaces) -> Result<Loaded, LoadError> {
+pub(crate) fn load(words: &[String], interfaces: &Interfaces) -> Result<Loaded, LoadError> {
     let flags = flags::read(words).map_err(LoadError::Flags)?;
     let mut problems = flags.problems;
     let files = files::read(&flags.paths).unwrap_or_else(|mut more| {

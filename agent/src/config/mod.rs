@@ -1,26 +1,26 @@
 //! The agent's configuration: flags and files, merged by Serf's rules.
 
-pub mod address;
+pub(crate) mod address;
 mod decode;
 mod fields;
-pub mod files;
+pub(crate) mod files;
 mod flags;
-pub mod interface;
-pub mod json;
+pub(crate) mod interface;
+pub(crate) mod json;
 mod load;
 mod options;
-pub mod resolve;
+pub(crate) mod resolve;
 
 use std::collections::BTreeMap;
 
-pub use load::{LoadError, Loaded, load};
+pub(crate) use load::{LoadError, Loaded, load};
 
 /// Nanoseconds of one second.
 pub(crate) const SECOND: i64 = 1_000_000_000;
 
 /// Settings of discovery by multicast DNS, the nested object `mdns`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct MdnsConfig {
+pub(crate) struct MdnsConfig {
     /// Interface to use; empty: that of `interface`.
     pub interface: String,
     /// Do not ask over IPv4.
@@ -33,7 +33,7 @@ pub struct MdnsConfig {
 ///
 /// Durations are nanoseconds.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Config {
+pub(crate) struct Config {
     /// Name of this node.
     pub node_name: String,
     /// Deprecated; becomes the tag `role`.
@@ -127,7 +127,7 @@ pub struct Config {
 impl Config {
     /// What holds if nothing is said.
     #[must_use]
-    pub fn defaults() -> Self {
+    pub(crate) fn defaults() -> Self {
         Self {
             bind: "0.0.0.0".into(),
             log_level: "INFO".into(),
@@ -147,7 +147,7 @@ impl Config {
 
     /// The time that a handler may run.
     #[must_use]
-    pub fn handler_timeout(&self) -> Option<std::time::Duration> {
+    pub(crate) fn handler_timeout(&self) -> Option<std::time::Duration> {
         positive(self.handler_timeout)
     }
 }

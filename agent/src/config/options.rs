@@ -20,7 +20,7 @@ impl Config {
     /// # Errors
     ///
     /// Serf's text where it has one, else the core's.
-    pub fn options(
+    pub(crate) fn options(
         &self,
         profile: Options,
         keyring: Keyring,

@@ -11,7 +11,7 @@ use crate::go;
 
 /// What the texts of a configuration stand for.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Resolved {
+pub(crate) struct Resolved {
     /// Gossip address to listen on.
     pub bind: Endpoint,
     /// Gossip address that others are told, if it was given.
@@ -24,7 +24,7 @@ pub struct Resolved {
 
 /// What came of [`resolve`].
 #[derive(Debug)]
-pub struct Resolution {
+pub(crate) struct Resolution {
     /// What the user is told in any case.
     pub notices: Vec<String>,
     /// The values, or every problem in Serf's order; the first is the one that Serf tells.
@@ -33,7 +33,7 @@ pub struct Resolution {
 
 /// Resolves addresses, key and profile. Blocks while host names are looked up.
 #[must_use]
-pub fn resolve(config: &Config, interfaces: &Interfaces) -> Resolution {
+pub(crate) fn resolve(config: &Config, interfaces: &Interfaces) -> Resolution {
     let mut notices = Vec::new();
     let mut problems = Vec::new();
     let bind = address::resolve(&config.bind)

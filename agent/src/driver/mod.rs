@@ -58,7 +58,7 @@ const DATAGRAM_BYTES_MAX: usize = 65_507;
 
 /// What a driver needs to start.
 #[derive(Debug)]
-pub struct Start {
+pub(crate) struct Start {
     /// The node's settings; `trace` should be on, the log is made of traces.
     pub config: Arc<Config>,
     /// Who the node is.

@@ -14,7 +14,7 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
 
 /// Encodes with padding.
 #[must_use]
-pub fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     ENGINE.encode(bytes)
 }
 
@@ -23,7 +23,7 @@ pub fn encode(bytes: &[u8]) -> String {
 /// # Errors
 ///
 /// Go's text: `illegal base64 data at input byte N`.
-pub fn decode(text: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn decode(text: &str) -> Result<Vec<u8>, String> {
     let plain: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
     ENGINE
         .decode(plain)

@@ -3,7 +3,7 @@
 /// Aligns lines whose cells are separated by `|`: each cell trimmed, two blanks between columns, the last one not
 /// padded. Width counts code points. Lines are separated by newlines; there is none at the end.
 #[must_use]
-pub fn format<S: AsRef<str>>(lines: &[S]) -> String {
+pub(crate) fn format<S: AsRef<str>>(lines: &[S]) -> String {
     let rows: Vec<Vec<&str>> =
         lines.iter().map(|line| line.as_ref().split('|').map(str::trim).collect()).collect();
     let mut widths = Vec::new();

@@ -16,7 +16,7 @@ const LIMIT: u64 = 1 << 63;
 /// # Errors
 ///
 /// Go's text, such as `time: invalid duration "xyz"`.
-pub fn parse(text: &str) -> Result<i64, String> {
+pub(crate) fn parse(text: &str) -> Result<i64, String> {
     let (negative, magnitude) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -151,7 +151,7 @@ fn quote(text: &str) -> String {
 
 /// Writes nanoseconds as Go does: `1s`, `1m30s`, `1h0m0s`, `500ms`.
 #[must_use]
-pub fn format(nanoseconds: i64) -> String {
+pub(crate) fn format(nanoseconds: i64) -> String {
     let magnitude = nanoseconds.unsigned_abs();
     let mut text = String::new();
     if nanoseconds < 0 {

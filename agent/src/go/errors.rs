@@ -6,7 +6,7 @@ use nix::errno::Errno;
 
 /// What Go calls an error: `no such file or directory`, `address already in use`.
 #[must_use]
-pub fn os_text(error: &io::Error) -> String {
+pub(crate) fn os_text(error: &io::Error) -> String {
     let Some(code) = error.raw_os_error() else { return error.to_string() };
     let errno = Errno::from_raw(code);
     // Where the library's words are not those that Go has from the system's own.

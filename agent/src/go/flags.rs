@@ -17,23 +17,23 @@ const WORDS: &str = "words";
 /// understand, such as `-h=1`: Go prints no line then.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct FlagError(pub String);
+pub(crate) struct FlagError(pub String);
 
 /// A flag that takes text; the last value counts.
 #[must_use]
-pub fn text(name: &'static str) -> Arg {
+pub(crate) fn text(name: &'static str) -> Arg {
     Arg::new(name).long(name).action(ArgAction::Set)
 }
 
 /// A flag that takes text and may be given many times; all values count, in order.
 #[must_use]
-pub fn list(name: &'static str) -> Arg {
+pub(crate) fn list(name: &'static str) -> Arg {
     text(name).action(ArgAction::Append)
 }
 
 /// A boolean flag, `bool` in the matches. It is false unless the caller sets another `default_value`.
 #[must_use]
-pub fn switch(name: &'static str) -> Arg {
+pub(crate) fn switch(name: &'static str) -> Arg {
     text(name).num_args(0..=1).require_equals(true).default_value("false").value_parser(
         move |value: &str| {
             boolean(value).ok_or_else(|| {
@@ -48,7 +48,7 @@ pub fn switch(name: &'static str) -> Arg {
 
 /// A flag that takes an integer, `i64` in the matches.
 #[must_use]
-pub fn integer(name: &'static str) -> Arg {
+pub(crate) fn integer(name: &'static str) -> Arg {
     text(name).value_parser(move |value: &str| {
         go_integer::parse(value).map_err(|error| invalid(name, value, &error))
     })
@@ -56,7 +56,7 @@ pub fn integer(name: &'static str) -> Arg {
 
 /// A flag that takes a duration, nanoseconds as `i64` in the matches.
 #[must_use]
-pub fn duration(name: &'static str) -> Arg {
+pub(crate) fn duration(name: &'static str) -> Arg {
     text(name).value_parser(move |value: &str| {
         go_duration::parse(value).map_err(|_| invalid(name, value, &"parse error"))
     })
@@ -80,7 +80,7 @@ fn boolean(text: &str) -> Option<bool> {
 /// # Errors
 ///
 /// Go's text for the first word that does not fit, such as `flag provided but not defined: -bogus`.
-pub fn parse(command: Command, words: &[String]) -> Result<ArgMatches, FlagError> {
+pub(crate) fn parse(command: Command, words: &[String]) -> Result<ArgMatches, FlagError> {
     let positional = Arg::new(WORDS).num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
     let mut command = command
         .arg(positional)
@@ -98,7 +98,7 @@ pub fn parse(command: Command, words: &[String]) -> Result<ArgMatches, FlagError
 }
 
 /// The positional words that [`parse`] found.
-pub fn words(matches: &ArgMatches) -> impl ExactSizeIterator<Item = &str> {
+pub(crate) fn words(matches: &ArgMatches) -> impl ExactSizeIterator<Item = &str> {
     matches.get_many::<String>(WORDS).unwrap_or_default().map(String::as_str)
 }
 

@@ -4,7 +4,7 @@ use std::num::IntErrorKind;
 
 /// Why a text is no integer, in Go's words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum IntegerError {
+pub(crate) enum IntegerError {
     /// Not an integer.
     #[error("parse error")]
     Syntax,
@@ -18,7 +18,7 @@ pub enum IntegerError {
 /// # Errors
 ///
 /// See [`IntegerError`].
-pub fn parse(text: &str) -> Result<i64, IntegerError> {
+pub(crate) fn parse(text: &str) -> Result<i64, IntegerError> {
     let (negative, magnitude) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// Maps keep the order in which they serialize; `BTreeMap` gives Go's. Text that came from bytes which are no UTF-8 must
 /// hold U+FFFD per bad byte already; see [`lossy`]. A value that JSON cannot hold is written as `null`.
 #[must_use]
-pub fn pretty<T: Serialize>(value: &T) -> String {
+pub(crate) fn pretty<T: Serialize>(value: &T) -> String {
     let text = serde_json::to_string_pretty(value).unwrap_or_else(|_| "null".to_owned());
     escape(&text)
 }
@@ -39,7 +39,7 @@ fn escape(text: &str) -> String {
 
 /// Bytes as the text that Go's encoder writes: each byte that is not part of valid UTF-8 becomes U+FFFD.
 #[must_use]
-pub fn lossy(bytes: &[u8]) -> String {
+pub(crate) fn lossy(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());

@@ -6,13 +6,13 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
 /// `%q`: quotes `text` with Go's escapes.
 #[must_use]
-pub fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     quote_bytes(text.as_bytes())
 }
 
 /// `%q` of bytes: what is no UTF-8 is written as `\xNN`.
 #[must_use]
-pub fn quote_bytes(bytes: &[u8]) -> String {
+pub(crate) fn quote_bytes(bytes: &[u8]) -> String {
     let mut quoted = String::with_capacity(bytes.len() + 2);
     quoted.push('"');
     for chunk in bytes.utf8_chunks() {

@@ -9,7 +9,7 @@ use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 use tokio::time::Instant;
 
 use crate::event::AgentEvent;
-use crate::handlers::{Handler, Order};
+use crate::handlers::Handler;
 
 /// How often one lane may log that it drops events.
 const WARN_EVERY: Duration = Duration::from_secs(1);
@@ -58,19 +58,19 @@ impl Entry {
     }
 
     /// Whether the two may not overlap.
-    fn related(&self, other: &Self, order: Order) -> bool {
-        let hear_same = || Hears::of(&self.key).overlaps(Hears::of(&other.key));
-        self.handler.script == other.handler.script || (order == Order::Related && hear_same())
+    fn related(&self, other: &Self) -> bool {
+        self.handler.script == other.handler.script
+            || Hears::of(&self.key).overlaps(Hears::of(&other.key))
     }
 }
 
 /// Parts handlers into lanes; in each, and by the first of each, they keep their order.
-fn part(handlers: Vec<Handler>, order: Order) -> Vec<Vec<Entry>> {
+fn part(handlers: Vec<Handler>) -> Vec<Vec<Entry>> {
     let mut groups: Vec<Vec<(usize, Entry)>> = Vec::new();
     for entry in handlers.into_iter().map(Entry::new).enumerate() {
         let (joined, apart): (Vec<_>, Vec<_>) = groups
             .into_iter()
-            .partition(|group| group.iter().any(|(_, member)| member.related(&entry.1, order)));
+            .partition(|group| group.iter().any(|(_, member)| member.related(&entry.1)));
         let mut group: Vec<_> = joined.into_iter().flatten().chain([entry]).collect();
         group.sort_unstable_by_key(|&(place, _)| place);
         groups = apart;
@@ -180,9 +180,9 @@ impl Lane {
     }
 
     /// Whether the two may not overlap.
-    fn related(&self, other: &Self, order: Order) -> bool {
+    fn related(&self, other: &Self) -> bool {
         let related_to_other =
-            |entry: &Entry| other.entries.iter().any(|theirs| entry.related(theirs, order));
+            |entry: &Entry| other.entries.iter().any(|theirs| entry.related(theirs));
         self.entries.iter().any(related_to_other)
     }
 
@@ -200,13 +200,12 @@ impl Lane {
 pub(super) struct Lanes {
     lanes: Vec<Arc<Lane>>,
     limit: usize,
-    order: Order,
     events: u64,
 }
 
 impl Lanes {
-    pub(super) fn new(queue: usize, order: Order) -> Self {
-        Self { lanes: Vec::new(), limit: queue.max(1), order, events: 0 }
+    pub(super) fn new(queue: usize) -> Self {
+        Self { lanes: Vec::new(), limit: queue.max(1), events: 0 }
     }
 
     /// Gives `event` to all lanes that hear it. Returns those whose work must be started.
@@ -230,7 +229,7 @@ impl Lanes {
     pub(super) fn replace(&mut self, handlers: Vec<Handler>) -> Vec<Arc<Lane>> {
         let mut old = core::mem::take(&mut self.lanes);
         let mut new = Vec::new();
-        for entries in part(handlers, self.order) {
+        for entries in part(handlers) {
             if let Some(same) = old.iter().position(|lane| lane.entries == entries) {
                 self.lanes.push(old.swap_remove(same));
             } else {
@@ -242,7 +241,7 @@ impl Lanes {
             hand_over(lane, &new, &mut jobs);
         }
         for (lane, mut jobs) in new.iter().zip(jobs) {
-            let earlier = old.iter().filter(|old| lane.related(old, self.order));
+            let earlier = old.iter().filter(|old| lane.related(old));
             lane.queue().earlier = earlier.flat_map(|old| old.turns_held()).collect();
             jobs.sort_by_key(|job| (job.number, job.handlers.first().copied()));
             for job in jobs {
@@ -295,11 +294,11 @@ impl Lanes {
 mod tests {
     use super::*;
 
-    fn lanes_of(specs: &[&str], order: Order) -> Vec<Vec<String>> {
+    fn lanes_of(specs: &[&str]) -> Vec<Vec<String>> {
         let handlers = specs.iter().flat_map(|spec| Handler::parse(spec).unwrap()).collect();
         let text = |entry: Entry| format!("{}{}", entry.key, entry.handler.script);
         let lane = |lane: Vec<Entry>| lane.into_iter().map(text).collect();
-        part(handlers, order).into_iter().map(lane).collect()
+        part(handlers).into_iter().map(lane).collect()
     }
 
     #[test]
@@ -318,12 +317,11 @@ mod tests {
             &["user:deploydeploy", "user:restartrestart"],
             &["query:diskdf"],
         ];
-        assert_eq!(lanes_of(&specs, Order::Related), expected);
-        assert_eq!(lanes_of(&specs, Order::Script).len(), 6);
+        assert_eq!(lanes_of(&specs), expected);
 
         let mixed = ["query:load=a", "query:disk=b", "user=a", "query=c"];
-        assert_eq!(lanes_of(&mixed, Order::Related).len(), 1, "queries of any name join both");
-        assert_eq!(lanes_of(&mixed[..3], Order::Related).len(), 2);
-        assert_eq!(lanes_of(&["user:x=a", "query:y=b", "c"], Order::Related).len(), 1);
+        assert_eq!(lanes_of(&mixed).len(), 1, "queries of any name join both");
+        assert_eq!(lanes_of(&mixed[..3]).len(), 2);
+        assert_eq!(lanes_of(&["user:x=a", "query:y=b", "c"]).len(), 1);
     }
 }

@@ -11,7 +11,7 @@
 //! the same, so do all user events, and queries of the same name. `*` hears everything. Handlers that are related,
 //! directly or through others, form a lane. Within a lane all is as in Serf: one script at a time, event after event,
 //! and for one event the handlers in the order of the configuration. Different lanes do not wait for each other, and
-//! nothing else waits for scripts. [`Order::Script`] gives up more: only runs of one script keep their order.
+//! nothing else waits for scripts.
 //!
 //! # Bounds
 //!
@@ -39,14 +39,14 @@ use crate::handlers::lane::{Lane, Lanes};
 use crate::task;
 
 /// Scripts of one agent that run at once.
-pub const PROCESSES: usize = 64;
+pub(crate) const PROCESSES: usize = 64;
 
 /// Events that wait between the agent and the runner: what Serf allows for.
 const EVENTS: usize = 1024;
 
 /// One script and the event that starts it. A specification with several filters makes several.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Handler {
+pub(crate) struct Handler {
     /// When it runs.
     pub filter: Filter,
     /// What `/bin/sh -c` gets.
@@ -59,7 +59,7 @@ impl Handler {
     /// # Errors
     ///
     /// Serf's text: `Event 'member-foo' invoking 'x.sh'`.
-    pub fn parse(spec: &str) -> Result<Vec<Self>, String> {
+    pub(crate) fn parse(spec: &str) -> Result<Vec<Self>, String> {
         let (filters, script) = spec.split_once('=').unwrap_or(("*", spec));
         let filters = Filter::parse_list(filters)
             .map_err(|kind| format!("Event '{kind}' invoking '{script}'"))?;
@@ -67,31 +67,19 @@ impl Handler {
     }
 }
 
-/// Which scripts wait for each other.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Order {
-    /// Handlers that are related, as the module says. Nothing that a script can rely on under Serf is lost within them.
-    #[default]
-    Related,
-    /// Only runs of the same script. The handlers of one event overlap, and the fastest answers a query.
-    Script,
-}
-
 /// How handlers run. The default is as close to Serf as it can be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// A script that runs longer is killed with its whole process group. `None`: never, and no group is made, so a
     /// Ctrl-C in the agent's terminal reaches scripts too.
     pub timeout: Option<Duration>,
     /// Events that may wait for the handlers of one lane; at least one.
     pub queue: usize,
-    /// Which scripts wait for each other.
-    pub order: Order,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { timeout: None, queue: 4096, order: Order::Related }
+        Self { timeout: None, queue: 4096 }
     }
 }
 
@@ -120,14 +108,14 @@ impl Backend for Agent {
 
 /// Runs the handlers of one agent. Clones are handles to the same runner.
 #[derive(Clone, Debug)]
-pub struct Runner {
+pub(crate) struct Runner {
     dispatcher: Arc<Dispatcher<Agent>>,
 }
 
 impl Runner {
     /// Starts the task that listens to `agent`'s events; it also logs `agent: Received event: …` for each. It ends with
     /// the agent, and with it whatever still waits to be run.
-    pub async fn start(agent: &Agent, handlers: Vec<Handler>, settings: Settings) -> Self {
+    pub(crate) async fn start(agent: &Agent, handlers: Vec<Handler>, settings: Settings) -> Self {
         let dispatcher = Arc::new(Dispatcher::new(agent.clone(), handlers, settings));
         let everything = Filter::parse_list("*").unwrap_or_default();
         let mut events = agent.subscribe(EVENTS, everything, "handlers".to_owned()).await;
@@ -143,7 +131,7 @@ impl Runner {
 
     /// Exchanges the handlers; takes effect with the next event. What waits for handlers that stay (same filter, same
     /// script) is kept, what waits for others is not run any more.
-    pub fn replace(&self, handlers: Vec<Handler>) {
+    pub(crate) fn replace(&self, handlers: Vec<Handler>) {
         self.dispatcher.replace(handlers);
     }
 }
@@ -159,7 +147,7 @@ struct Dispatcher<B> {
 
 impl<B: Backend> Dispatcher<B> {
     fn new(backend: B, handlers: Vec<Handler>, settings: Settings) -> Self {
-        let mut lanes = Lanes::new(settings.queue, settings.order);
+        let mut lanes = Lanes::new(settings.queue);
         lanes.replace(handlers);
         Self {
             backend,

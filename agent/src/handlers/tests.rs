@@ -355,15 +355,6 @@ async fn a_slow_script_does_not_hold_up_what_is_not_related() {
 }
 
 #[tokio::test]
-async fn order_by_script_lets_handlers_of_one_event_overlap() {
-    let slow = format!("user={GATE}");
-    let settings = Settings { order: Order::Script, ..Settings::default() };
-    let world = World::new(&[&slow, "user=touch DIR/go"], settings);
-    world.user("deploy", "");
-    world.idle().await;
-}
-
-#[tokio::test]
 async fn what_exceeds_the_queue_is_dropped_and_told_once() {
     let script = format!("user={GATE}; echo $SERF_USER_EVENT >> DIR/log");
     let world = World::new(&[&script], Settings { queue: 2, ..Settings::default() });

@@ -46,7 +46,7 @@ enum End {
 /// # Errors
 ///
 /// Words that are no flags of the agent; nothing was printed yet.
-pub fn run(words: &[String]) -> Result<ExitCode, FlagError> {
+pub(crate) fn run(words: &[String]) -> Result<ExitCode, FlagError> {
     let interfaces = interface::list();
     let loaded = match load(words, &interfaces) {
         Ok(loaded) => loaded,
@@ -180,12 +180,10 @@ fn sinks(config: &Config) -> Sinks {
 }
 
 fn handler_settings(config: &Config) -> HandlerSettings {
-    let defaults = HandlerSettings::default();
     let queue = usize::try_from(config.handler_queue).unwrap_or(0);
     HandlerSettings {
         timeout: config.handler_timeout(),
-        queue: if queue == 0 { defaults.queue } else { queue },
-        ..defaults
+        queue: if queue == 0 { HandlerSettings::default().queue } else { queue },
     }
 }
 

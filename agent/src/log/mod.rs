@@ -30,10 +30,10 @@ use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 
 use clock::Wall;
 use format::{Scratch, json, json_note, serf_note};
-pub use syslog::{Syslog, SyslogError};
+pub(crate) use syslog::Syslog;
 
 /// How many records monitors get from before they came, and how many may wait for a monitor.
-pub const BACKLOG: usize = 512;
+pub(crate) const BACKLOG: usize = 512;
 
 /// The backlog of an agent that is one of many in a process.
 const QUIET_BACKLOG: usize = 64;
@@ -54,7 +54,7 @@ thread_local! {
 
 /// How a line is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Format {
+pub(crate) enum Format {
     /// `2026/11/22 08:08:39 [INFO] agent: text`.
     #[default]
     Serf,
@@ -64,7 +64,7 @@ pub enum Format {
 
 /// Reads a level in any case: TRACE DEBUG INFO WARN ERR.
 #[must_use]
-pub fn parse_level(text: &str) -> Option<Level> {
+pub(crate) fn parse_level(text: &str) -> Option<Level> {
     let levels = [Level::TRACE, Level::DEBUG, Level::INFO, Level::WARN, Level::ERROR];
     let name = text.to_uppercase();
     levels.into_iter().find(|level| format::level_name(*level) == name)
@@ -72,21 +72,21 @@ pub fn parse_level(text: &str) -> Option<Level> {
 
 /// The log of one agent. Clones are handles to the same one.
 #[derive(Clone, Debug)]
-pub struct Log {
+pub(crate) struct Log {
     shared: Arc<Shared>,
 }
 
 impl Log {
     /// A log that holds its lines back until [`Log::release`]. The dispatch is to be the default of the agent's tasks.
     #[must_use]
-    pub fn new(level: Level, format: Format) -> (Self, Dispatch) {
+    pub(crate) fn new(level: Level, format: Format) -> (Self, Dispatch) {
         Self::to(level, format, Box::new(stdout::Stdout::default()))
     }
 
     /// A log that prints nothing and keeps a short backlog of records of at least `level`: for an agent that is one of
     /// many in a process. Monitors never get lesser records from it.
     #[must_use]
-    pub fn quiet(level: Level) -> (Self, Dispatch) {
+    pub(crate) fn quiet(level: Level) -> (Self, Dispatch) {
         Self::with(Shared {
             format: Format::Serf,
             least: level,
@@ -97,7 +97,11 @@ impl Log {
 
     /// Like [`Log::new`], with lines going to `output`, each in one write.
     #[must_use]
-    pub fn to(level: Level, format: Format, output: Box<dyn Write + Send>) -> (Self, Dispatch) {
+    pub(crate) fn to(
+        level: Level,
+        format: Format,
+        output: Box<dyn Write + Send>,
+    ) -> (Self, Dispatch) {
         let output = Output::Held { held: VecDeque::new(), output };
         Self::with(Shared {
             format,
@@ -114,7 +118,7 @@ impl Log {
     }
 
     /// Writes the lines held back, and from now on at once.
-    pub fn release(&self) {
+    pub(crate) fn release(&self) {
         let mut state = self.shared.lock();
         state.output = match std::mem::replace(&mut state.output, Output::None) {
             Output::Held { held, mut output } => {
@@ -130,19 +134,19 @@ impl Log {
     }
 
     /// Changes the least level written. A quiet log keeps the level that it was made with.
-    pub fn set_level(&self, level: Level) {
+    pub(crate) fn set_level(&self, level: Level) {
         self.shared.lock().level = level;
     }
 
     /// Sends records of at least the level written to syslog too, from now on and without regard to the release.
-    pub fn attach_syslog(&self, syslog: Syslog) {
+    pub(crate) fn attach_syslog(&self, syslog: Syslog) {
         self.shared.lock().syslog = Some(syslog);
     }
 
     /// The backlog of at least `level`, and what follows it. When [`BACKLOG`] lines wait, the newest is dropped and
     /// counted.
     #[must_use]
-    pub fn monitor(&self, level: Level) -> Monitor {
+    pub(crate) fn monitor(&self, level: Level) -> Monitor {
         let (sender, lines) = mpsc::channel(BACKLOG);
         let dropped = Arc::new(AtomicU64::new(0));
         let mut state = self.shared.lock();
@@ -157,7 +161,7 @@ impl Log {
 
 /// A running monitor: lines without the four blanks and without the final newline.
 #[derive(Debug)]
-pub struct Monitor {
+pub(crate) struct Monitor {
     /// Records from before, oldest first.
     pub backlog: Vec<Arc<str>>,
     /// Records from now on.
@@ -168,7 +172,7 @@ pub struct Monitor {
 impl Monitor {
     /// Records dropped since the last call.
     #[must_use]
-    pub fn take_dropped(&self) -> u64 {
+    pub(crate) fn take_dropped(&self) -> u64 {
         self.dropped.swap(0, Ordering::Relaxed)
     }
 }

@@ -39,7 +39,7 @@ const FACILITIES: [(&str, u8); 20] = [
 
 /// Why syslog cannot be used, in Serf's words.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum SyslogError {
+pub(crate) enum SyslogError {
     /// No such facility.
     #[error("invalid syslog facility: {0}")]
     Facility(String),
@@ -57,7 +57,7 @@ enum Socket {
 /// A connection to the syslog daemon. It never blocks: what the daemon does not take at once is dropped and counted
 /// as `log.syslog.dropped`. After a restart of the daemon it connects again.
 #[derive(Debug)]
-pub struct Syslog {
+pub(crate) struct Syslog {
     paths: Vec<PathBuf>,
     facility: u8,
     pid: u32,
@@ -71,7 +71,7 @@ impl Syslog {
     /// # Errors
     ///
     /// An unknown facility (any case is accepted), or no daemon.
-    pub fn connect(facility: &str) -> Result<Self, SyslogError> {
+    pub(crate) fn connect(facility: &str) -> Result<Self, SyslogError> {
         Self::connect_to(PATHS.iter().map(PathBuf::from).collect(), facility)
     }
 
@@ -80,7 +80,7 @@ impl Syslog {
     /// # Errors
     ///
     /// An unknown facility, or no daemon.
-    pub fn connect_to(paths: Vec<PathBuf>, facility: &str) -> Result<Self, SyslogError> {
+    pub(crate) fn connect_to(paths: Vec<PathBuf>, facility: &str) -> Result<Self, SyslogError> {
         let name = facility.to_uppercase();
         let Some(&(_, facility)) = FACILITIES.iter().find(|(known, _)| *known == name) else {
             return Err(SyslogError::Facility(name));

@@ -20,7 +20,8 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::agent::{Agent, Joined};
+use crate::agent::Agent;
+pub use crate::agent::{AgentError, Joined};
 use crate::task;
 
 use querier::Querier;
@@ -66,7 +67,7 @@ impl Discovery {
         clippy::unused_async,
         reason = "sockets belong to a runtime: only to be called in one"
     )]
-    pub async fn start(agent: &Agent, settings: Settings) -> io::Result<Self> {
+    pub(crate) async fn start(agent: &Agent, settings: Settings) -> io::Result<Self> {
         let joiner = agent.clone();
         let replay = settings.replay;
         Self::start_with(agent.name(), settings, move |addresses: Vec<String>| {

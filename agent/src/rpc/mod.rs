@@ -9,7 +9,7 @@ mod listener;
 mod outlet;
 mod records;
 mod request;
-pub mod server;
+pub(crate) mod server;
 mod session;
 mod streams;
 #[cfg(test)]

@@ -29,7 +29,7 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A listening server. Dropping it closes the listener and every connection.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     /// Connections end when this is gone.
     _open: watch::Sender<()>,
     _acceptor: Task,
@@ -43,7 +43,12 @@ impl Server {
     /// # Errors
     ///
     /// The operating system's, in the words of Go: `listen tcp 127.0.0.1:7373: bind: address already in use`.
-    pub async fn start(addr: &str, auth: &str, agent: &Agent, log: &Log) -> io::Result<Self> {
+    pub(crate) async fn start(
+        addr: &str,
+        auth: &str,
+        agent: &Agent,
+        log: &Log,
+    ) -> io::Result<Self> {
         let (listener, file) = Listener::bind(addr).await?;
         let backend = Running { agent: agent.clone(), log: log.clone() };
         let places = CONNECTIONS_MAX.min(descriptors::for_clients());
