@@ -26,7 +26,7 @@ pub(crate) fn for_peers() -> usize {
 }
 
 /// The present limit.
-fn limit() -> usize {
+pub(crate) fn limit() -> usize {
     let limit = getrlimit(Resource::RLIMIT_NOFILE);
     limit.map_or(usize::MAX, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX))
 }

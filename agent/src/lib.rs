@@ -19,6 +19,7 @@ pub mod log;
 pub mod mdns;
 pub mod metrics;
 pub mod rpc;
+pub mod swarm;
 pub mod tags_file;
 pub mod task;
 

@@ -7,29 +7,12 @@ use std::process::{Command, Output};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+
+#[path = "transcripts/data.rs"]
+mod data;
 
 /// Stands in recordings for a key of 44 base64 characters.
 const KEY: &str = "{KEY44}";
-
-#[derive(Deserialize)]
-struct Recordings {
-    cases: Vec<Case>,
-}
-
-#[derive(Deserialize)]
-struct Case {
-    case: String,
-    steps: Vec<Step>,
-}
-
-#[derive(Deserialize)]
-struct Step {
-    argv: Vec<String>,
-    stdout: String,
-    stderr: String,
-    exit: i32,
-}
 
 fn run<S: AsRef<OsStr>>(program: &str, words: &[S]) -> Output {
     Command::new(program)
@@ -65,13 +48,10 @@ fn with_placeholder(stdout: &[u8], due: bool) -> String {
 
 /// Runs all steps of a recorded case and tells all that differ at once.
 fn replay(case: &str, steps: usize) {
-    let recordings: Recordings =
-        serde_json::from_str(include_str!("data/cli.json")).expect("recordings");
-    let case =
-        recordings.cases.iter().find(|known| known.case == case).expect("a case of this name");
-    assert_eq!(case.steps.len(), steps);
+    let recorded = data::steps(case);
+    assert_eq!(recorded.len(), steps);
     let mut differences = Vec::new();
-    for step in &case.steps {
+    for step in &recorded {
         let got = serf(&step.argv);
         let stdout = with_placeholder(&got.stdout, step.stdout.contains(KEY));
         let got = (stdout.as_str(), text(&got.stderr), got.status.code());

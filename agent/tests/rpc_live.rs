@@ -122,7 +122,9 @@ const MEANWHILE: &[(&str, &[&[&[&str]]])] = &[
 ];
 
 /// A pause before a frame (counted in the recording) that has to come after a deadline.
-const LATE: &[(&str, usize, u64)] = &[("stream-respond", 10, 1200)];
+///
+/// Before `py-stream` the coalesced event of the conversation before has to be over: that takes 3 s at most.
+const LATE: &[(&str, usize, u64)] = &[("py-stream", 0, 3200), ("stream-respond", 10, 1200)];
 
 /// Conversations that this project's agent takes another way on purpose, with the reason and what it does not log.
 const DIFFERENCES: &[(&str, &str, &str)] = &[(

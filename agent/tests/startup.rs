@@ -12,8 +12,12 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
 use tempfile::TempDir;
+
+#[path = "transcripts/data.rs"]
+mod data;
+
+use data::Step;
 
 /// The network of the recordings; each test has one of its own.
 const RECORDED_NET: &str = "127.0.77.";
@@ -23,14 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct World {
     dir: TempDir,
     net: String,
-}
-
-/// One recorded call.
-struct Step {
-    words: Vec<String>,
-    stdout: String,
-    stderr: String,
-    exit: i64,
 }
 
 impl World {
@@ -54,18 +50,15 @@ impl World {
         text.replace(RECORDED_NET, &self.net).replace("{DIR}", self.dir.path().to_str().unwrap())
     }
 
+    /// The recorded steps of a case, in this world.
     fn steps(&self, case: &str) -> Vec<Step> {
-        let recordings: Value = serde_json::from_str(include_str!("data/cli.json")).unwrap();
-        let cases = recordings["cases"].as_array().unwrap();
-        let case = cases.iter().find(|entry| entry["case"] == case).unwrap();
-        let text = |value: &Value| self.fit(value.as_str().unwrap());
-        let step = |step: &Value| Step {
-            words: step["argv"].as_array().unwrap().iter().map(text).collect(),
-            stdout: text(&step["stdout"]),
-            stderr: text(&step["stderr"]),
-            exit: step["exit"].as_i64().unwrap(),
-        };
-        case["steps"].as_array().unwrap().iter().map(step).collect()
+        let mut steps = data::steps(case);
+        for step in &mut steps {
+            for text in step.argv.iter_mut().chain([&mut step.stdout, &mut step.stderr]) {
+                *text = self.fit(text);
+            }
+        }
+        steps
     }
 }
 
@@ -120,7 +113,7 @@ impl Running {
     }
 
     /// Reads to the end: standard output, standard error and the status.
-    fn end(mut self) -> (String, String, i64) {
+    fn end(mut self) -> (String, String, i32) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -135,7 +128,7 @@ impl Running {
         let status = self.child.wait().unwrap();
         let killed = std::os::unix::process::ExitStatusExt::signal(&status).map(|n| -n);
         let exit = status.code().or(killed).unwrap();
-        (std::mem::take(&mut self.seen), stderr, exit.into())
+        (std::mem::take(&mut self.seen), stderr, exit)
     }
 }
 
@@ -164,11 +157,11 @@ fn settled(stdout: &str) -> String {
     stdout.split_inclusive('\n').filter(|line| !line.contains("Received event")).collect()
 }
 
-fn check(step: &Step, ended: (String, String, i64)) {
+fn check(step: &Step, ended: (String, String, i32)) {
     let (stdout, stderr, exit) = ended;
-    assert_eq!(settled(&stdout), settled(&step.stdout), "{:?}", step.words);
-    assert_eq!(stderr, step.stderr, "{:?}", step.words);
-    assert_eq!(exit, step.exit, "{:?}", step.words);
+    assert_eq!(settled(&stdout), settled(&step.stdout), "{:?}", step.argv);
+    assert_eq!(stderr, step.stderr, "{:?}", step.argv);
+    assert_eq!(exit, step.exit, "{:?}", step.argv);
 }
 
 #[test]
@@ -178,12 +171,12 @@ fn configuration_errors() {
     assert_eq!(steps.len(), 33);
     // Keys that only newer versions of Serf know, and accept.
     let newer = |step: &Step| {
-        step.words
+        step.argv
             .last()
             .is_some_and(|word| word.ends_with("e16.json") || word.ends_with("e17.json"))
     };
     for step in steps.iter().filter(|step| !newer(step)) {
-        check(step, Running::start(&step.words).end());
+        check(step, Running::start(&step.argv).end());
     }
 }
 
@@ -193,7 +186,7 @@ fn startup_errors() {
     let steps = world.steps("agent-startup-errors");
     assert_eq!(steps.len(), 25);
     for step in &steps {
-        check(step, Running::start(&step.words).end());
+        check(step, Running::start(&step.argv).end());
     }
 }
 
@@ -204,12 +197,12 @@ fn busy_ports() {
     let host = format!("{}30", world.net);
     let listen = |port: u16| TcpListener::bind((host.as_str(), port)).unwrap();
     let gossip = listen(7_946);
-    check(&steps[0], Running::start(&steps[0].words).end());
+    check(&steps[0], Running::start(&steps[0].argv).end());
     drop(gossip);
     let rpc = listen(7_373);
-    check(&steps[1], Running::start(&steps[1].words).end());
+    check(&steps[1], Running::start(&steps[1].argv).end());
     drop(rpc);
-    check(&steps[2], Running::start(&steps[2].words).end());
+    check(&steps[2], Running::start(&steps[2].argv).end());
 }
 
 #[test]
@@ -234,7 +227,7 @@ fn banners() {
     for (index, step) in
         steps.iter().enumerate().filter(|(index, _)| !matches!(index, 8 | 9 | 11 | 12))
     {
-        let mut running = Running::start(&step.words);
+        let mut running = Running::start(&step.argv);
         if step.exit == -9 {
             let last = step.stdout.trim_end().lines().last().unwrap();
             running.wait_for(last.rsplit("] ").next().unwrap());
@@ -262,7 +255,7 @@ fn signals() {
         &[SIGUSR1, SIGINT],
     ];
     for (step, signals) in steps.iter().zip(sent) {
-        let mut running = Running::start(&step.words);
+        let mut running = Running::start(&step.argv);
         running.wait_for("Received event: member-join");
         for (index, &signal) in signals.iter().enumerate() {
             if index > 0 && signals[0] != SIGUSR1 {
@@ -283,7 +276,7 @@ fn signals() {
 fn a_quit_signal_ends_the_process_at_once() {
     let world = World::new(7);
     let step = &world.steps("agent-signals")[8];
-    let mut running = Running::start(&step.words);
+    let mut running = Running::start(&step.argv);
     running.wait_for("Received event: member-join");
     running.signal(Signal::SIGQUIT);
     let (_, stderr, exit) = running.end();
@@ -300,7 +293,7 @@ fn a_reload_takes_over_all_but_a_bad_level() {
     let write = |path: &Path, text: &str| fs::write(path, text).unwrap();
     fs::create_dir(file.parent().unwrap()).unwrap();
     write(&file, r#"{"leave_on_terminate": true}"#);
-    let mut running = Running::start(&step.words);
+    let mut running = Running::start(&step.argv);
     running.wait_for("Received event: member-join");
     write(&file, r#"{"log_level": "nope", "tags": {"v": "3"}}"#);
     running.signal(Signal::SIGHUP);

@@ -20,6 +20,8 @@ pub enum TimerKind {
     Reap,
     /// The next attempt to reach a failed member is due.
     Reconnect,
+    /// The next look at members that the snapshot remembers is due.
+    Rejoin,
     /// The next look at the depth of the queues is due.
     QueueCheck,
     /// Collected member events are due.
@@ -46,13 +48,14 @@ pub enum TimerKind {
     Stream(StreamId),
 }
 
-const FIXED: [TimerKind; 11] = [
+const FIXED: [TimerKind; 12] = [
     TimerKind::ProbeWindow,
     TimerKind::ProbeTick,
     TimerKind::Gossip,
     TimerKind::PushPull,
     TimerKind::Reap,
     TimerKind::Reconnect,
+    TimerKind::Rejoin,
     TimerKind::QueueCheck,
     TimerKind::Coalesce,
     TimerKind::UserCoalesce,
@@ -138,11 +141,12 @@ impl Timers {
             TimerKind::PushPull => 3,
             TimerKind::Reap => 4,
             TimerKind::Reconnect => 5,
-            TimerKind::QueueCheck => 6,
-            TimerKind::Coalesce => 7,
-            TimerKind::UserCoalesce => 8,
-            TimerKind::SnapshotClock => 9,
-            TimerKind::Leave => 10,
+            TimerKind::Rejoin => 6,
+            TimerKind::QueueCheck => 7,
+            TimerKind::Coalesce => 8,
+            TimerKind::UserCoalesce => 9,
+            TimerKind::SnapshotClock => 10,
+            TimerKind::Leave => 11,
             TimerKind::Broadcast(_)
             | TimerKind::Prune(_)
             | TimerKind::QueryEnd(_)

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::go::address::{is_domain_name, no_such_host};
+
 /// Finds the addresses behind one word; `port` is for words without one.
 ///
 /// # Errors
@@ -12,14 +14,13 @@ pub(super) async fn resolve(word: &str, port: u16) -> Result<Vec<SocketAddr>, St
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let unknown = || format!("lookup {host}: no such host");
-    if host.is_empty() || host.contains(':') {
-        return Err(unknown());
+    if !is_domain_name(host) {
+        return Err(no_such_host(host));
     }
-    let found = tokio::net::lookup_host((host, port)).await.map_err(|_| unknown())?;
+    let found = tokio::net::lookup_host((host, port)).await.map_err(|_| no_such_host(host))?;
     let mut addrs: Vec<_> = found.collect();
     addrs.dedup();
-    if addrs.is_empty() { Err(unknown()) } else { Ok(addrs) }
+    if addrs.is_empty() { Err(no_such_host(host)) } else { Ok(addrs) }
 }
 
 /// Splits a word into host and port.

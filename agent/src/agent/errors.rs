@@ -34,16 +34,16 @@ pub(super) fn general(error: OpError) -> AgentError {
 
 /// Answers to queries.
 pub(super) fn response(error: OpError) -> AgentError {
-    let text = match error {
-        OpError::ResponseTooLarge { limit, .. } => {
-            format!("response exceeds limit of {limit} bytes")
-        }
-        OpError::RelayTooLarge { limit, .. } => {
-            format!("relayed response exceeds limit of {limit} bytes")
-        }
-        OpError::AlreadyAnswered => "response already sent".to_owned(),
-        OpError::QueryOver => "response is past the deadline".to_owned(),
-        error => general(error).0,
+    let text = if let OpError::ResponseTooLarge { limit, .. } = error {
+        format!("response exceeds limit of {limit} bytes")
+    } else if let OpError::RelayTooLarge { limit, .. } = error {
+        format!("relayed response exceeds limit of {limit} bytes")
+    } else if error == OpError::AlreadyAnswered {
+        "response already sent".to_owned()
+    } else if error == OpError::QueryOver {
+        "response is past the deadline".to_owned()
+    } else {
+        general(error).0
     };
     AgentError(format!("failed to respond to key query: {text}"))
 }
@@ -60,15 +60,12 @@ pub(super) fn update(error: OpError) -> AgentError {
 
 /// Leaving.
 pub(super) fn leave(error: OpError) -> AgentError {
-    match error {
-        OpError::NotAlive => AgentError("Leave called after Shutdown".to_owned()),
-        error => timed_out(error, "timeout while waiting for graceful leave"),
+    if error == OpError::NotAlive {
+        return AgentError("Leave called after Shutdown".to_owned());
     }
+    timed_out(error, "timeout while waiting for graceful leave")
 }
 
 fn timed_out(error: OpError, text: &str) -> AgentError {
-    match error {
-        OpError::BroadcastTimeout => AgentError(text.to_owned()),
-        error => general(error),
-    }
+    if error == OpError::BroadcastTimeout { AgentError(text.to_owned()) } else { general(error) }
 }

@@ -11,6 +11,7 @@ mod stats;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -135,6 +136,8 @@ pub struct Agent {
 #[derive(Debug)]
 struct Shared {
     settings: Settings,
+    /// Processors, as they were at the start: asking the system each time costs more than the rest of an answer.
+    cpus: usize,
     /// The own member as it was last seen: scripts still run when the node has ended.
     own: Mutex<Member>,
     /// Held while tags change: two changes at once must not undo each other.
@@ -153,10 +156,9 @@ impl Agent {
         let own = Mutex::new(driver::describe_self(&start));
         let driver = driver::start(start)?;
         let shutdown = watch::Sender::new(false);
-        Ok(Self {
-            driver,
-            shared: Arc::new(Shared { settings, own, tags: Turn::default(), shutdown }),
-        })
+        let cpus = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let tags = Turn::default();
+        Ok(Self { driver, shared: Arc::new(Shared { settings, cpus, own, tags, shutdown }) })
     }
 
     /// Own name.

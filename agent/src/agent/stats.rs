@@ -19,7 +19,7 @@ impl Agent {
         BTreeMap::from([
             ("agent", section(vec![("name", self.name().to_owned())])),
             ("event_handlers", self.shared.settings.event_handlers.clone()),
-            ("runtime", section(runtime())),
+            ("runtime", section(runtime(self.shared.cpus))),
             ("serf", section(serf)),
             ("tags", tags.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
         ])
@@ -27,8 +27,7 @@ impl Agent {
 }
 
 /// The process, under the names and in the words of Go.
-fn runtime() -> Vec<(&'static str, String)> {
-    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+fn runtime(cpus: usize) -> Vec<(&'static str, String)> {
     let arch = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "x86" => "386",

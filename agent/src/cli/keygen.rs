@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::call::{Call, print};
+use crate::go::base64;
 
 /// Bytes of a key: AES-256.
 const KEY_LENGTH: usize = 32;
@@ -15,7 +13,7 @@ pub(super) fn run(_call: &Call<'_>) -> ExitCode {
     let mut key = [0; KEY_LENGTH];
     match getrandom::fill(&mut key) {
         Ok(()) => {
-            print(&format!("{}\n", STANDARD.encode(key)));
+            print(&format!("{}\n", base64::encode(&key)));
             ExitCode::SUCCESS
         }
         Err(error) => {

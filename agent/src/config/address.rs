@@ -1,7 +1,9 @@
-//! Addresses as users write them, read as Go reads them.
+//! Gossip addresses as users write them.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::go::address::{lookup, parse_port, split_host_port};
 
 /// Gossip port if none is given.
 pub const GOSSIP_PORT: u16 = 7_946;
@@ -44,38 +46,6 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Splits `host:port`; IPv6 hosts are in brackets.
-///
-/// # Errors
-///
-/// Go's text.
-pub fn split_host_port(text: &str) -> Result<(&str, &str), String> {
-    let fail = |why: &str| Err(format!("address {text}: {why}"));
-    let Some(colon) = text.rfind(':') else { return fail("missing port in address") };
-    let (host, hosts_rest, ports_rest) = if let Some(rest) = text.strip_prefix('[') {
-        let Some(end) = text.find(']') else { return fail("missing ']' in address") };
-        if end + 1 != colon {
-            let many = text[end + 1..].starts_with(':');
-            let why = if many { "too many colons in address" } else { "missing port in address" };
-            return fail(why);
-        }
-        (&text[1..end], rest, &text[end + 1..])
-    } else {
-        let host = &text[..colon];
-        if host.contains(':') {
-            return fail("too many colons in address");
-        }
-        (host, text, text)
-    };
-    if hosts_rest.contains('[') {
-        return fail("unexpected '[' in address");
-    }
-    if ports_rest.contains(']') {
-        return fail("unexpected ']' in address");
-    }
-    Ok((host, &text[colon + 1..]))
-}
-
 /// Resolves a gossip address: `host`, `host:port`, `[v6]`, `[v6]:port`, `:port`. Blocks while a name is looked up.
 ///
 /// # Errors
@@ -93,76 +63,6 @@ pub fn resolve(text: &str) -> Result<Endpoint, String> {
         return Ok(Endpoint { ip: None, port });
     }
     Ok(Endpoint { ip: Some(lookup(host)?), port })
-}
-
-/// Reads a port: a number or the name of a service.
-///
-/// # Errors
-///
-/// Go's text.
-pub(crate) fn parse_port(text: &str) -> Result<u16, String> {
-    if text.is_empty() {
-        return Ok(0);
-    }
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        let number = if text.starts_with('-') { None } else { digits.parse().ok() };
-        return number.ok_or_else(|| format!("address {text}: invalid port"));
-    }
-    let services = std::fs::read_to_string("/etc/services").unwrap_or_default();
-    service(&services, text).ok_or_else(|| format!("address tcp/{text}: unknown port"))
-}
-
-/// The TCP port of a service by a list in the form of `/etc/services`.
-fn service(list: &str, name: &str) -> Option<u16> {
-    list.lines().find_map(|line| {
-        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
-        let (first, port) = (words.next()?, words.next()?);
-        let port = port.strip_suffix("/tcp")?;
-        let named = first == name || words.any(|alias| alias == name);
-        named.then(|| port.parse().ok()).flatten()
-    })
-}
-
-/// The address of a host; IPv4 is preferred. Blocks while a name is looked up.
-///
-/// # Errors
-///
-/// Go's text.
-pub(crate) fn lookup(host: &str) -> Result<IpAddr, String> {
-    // A zone is read and not used, as in Serf.
-    let plain = host.split_once('%').map_or(host, |(address, _)| address);
-    if let Ok(ip) = plain.parse::<IpAddr>() {
-        return Ok(ip.to_canonical());
-    }
-    let no_such_host = || format!("lookup {host}: no such host");
-    if !is_domain_name(host) {
-        return Err(no_such_host());
-    }
-    let found = (host, 0).to_socket_addrs().map_err(|error| match error.to_string() {
-        text if text.contains("Name or service not known") => no_such_host(),
-        text => {
-            let text = text.rsplit(": ").next().unwrap_or_default().to_lowercase();
-            format!("lookup {host}: {text}")
-        }
-    })?;
-    let found: Vec<IpAddr> = found.map(|addr| addr.ip()).collect();
-    let v4 = found.iter().find(|ip| ip.is_ipv4());
-    v4.or(found.first()).copied().ok_or_else(no_such_host)
-}
-
-/// Whether a name may be looked up. The system's resolver would take `127.1` and `0x7f.1` for addresses; Go does not.
-fn is_domain_name(host: &str) -> bool {
-    let mut labels = host.strip_suffix('.').unwrap_or(host).split('.');
-    let sound = |label: &str| {
-        !label.is_empty()
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    };
-    let numeric =
-        |label: &str| label.starts_with("0x") || label.bytes().all(|byte| byte.is_ascii_digit());
-    labels.clone().all(sound) && !labels.next_back().is_some_and(numeric)
 }
 
 #[cfg(test)]
@@ -209,13 +109,5 @@ mod tests {
         ] {
             assert_eq!(resolve(text).unwrap_err(), error, "{text}");
         }
-    }
-
-    #[test]
-    fn services_are_found_by_name_and_alias() {
-        let list = "# services\nhttp\t80/tcp www # WorldWideWeb\ndomain 53/udp\ndomain 53/tcp\n";
-        assert_eq!(service(list, "www"), Some(80));
-        assert_eq!(service(list, "domain"), Some(53));
-        assert_eq!(service(list, "ftp"), None);
     }
 }

@@ -64,7 +64,12 @@ fn keep<T>(result: Result<T, String>, problems: &mut Vec<String>) -> Option<T> {
     result.map_err(|problem| problems.push(problem)).ok()
 }
 
-fn profile(name: &str) -> Result<Options, String> {
+/// The core's settings for a timing profile.
+///
+/// # Errors
+///
+/// Serf's text for a name that is none.
+pub(crate) fn profile(name: &str) -> Result<Options, String> {
     match name {
         "lan" => Ok(Options::lan()),
         "wan" => Ok(Options::wan()),

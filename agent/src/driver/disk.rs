@@ -1,13 +1,12 @@
-//! The snapshot file: a thread of its own writes it, so that a slow disk never stops the node.
+//! The snapshot file: the runtime's spare threads write it, so that a slow disk never stops the node.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc as blocking;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant as Clock};
 
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use uwasa_core::config::Config;
 use uwasa_core::snapshot::{
@@ -16,6 +15,7 @@ use uwasa_core::snapshot::{
 use uwasa_core::time::Instant;
 
 use super::narrate::milliseconds;
+use crate::task;
 
 /// Actions that wait for the disk. When it hangs that long, the file counts as damaged and is replaced later.
 const ACTIONS: usize = 1_024;
@@ -28,9 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Disk {
     journal: Journal,
     actions: Vec<DiskAction>,
-    writer: blocking::SyncSender<DiskAction>,
+    writer: mpsc::Sender<DiskAction>,
     failures: Option<mpsc::Receiver<io::Error>>,
-    thread: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 impl Disk {
@@ -55,14 +55,12 @@ impl Disk {
             tracing::error!(target: "serf", "Failed to read snapshot: {error}");
             journal.write_failed();
         }
-        let (writer, inbox) = blocking::sync_channel(ACTIONS);
+        let (writer, inbox) = mpsc::channel(ACTIONS);
         let (report, failures) = mpsc::channel(1);
         // Of a link, what it leads to is replaced.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let thread = std::thread::Builder::new()
-            .name("snapshot".to_owned())
-            .spawn(move || write(file, &path, &inbox, &report))?;
-        let mut disk = Self { journal, actions, writer, failures: Some(failures), thread };
+        let task = task::spawn(write(file, path, inbox, report));
+        let mut disk = Self { journal, actions, writer, failures: Some(failures), task };
         disk.flush();
         Ok((disk, restored))
     }
@@ -81,6 +79,19 @@ impl Disk {
         metrics::histogram!("serf.snapshot.appendLine").record(milliseconds(start.elapsed()));
     }
 
+    /// When [`Disk::flush_if_due`] is to be called; `None` if nothing waits.
+    pub(super) fn flush_due(&self) -> Option<Instant> {
+        self.journal.flush_due()
+    }
+
+    /// Writes what has waited long enough: nothing may follow it for hours.
+    pub(super) fn flush_if_due(&mut self, now: Instant) {
+        if self.flush_due().is_some_and(|due| due <= now) {
+            self.journal.flush_now(now, &mut self.actions);
+            self.flush();
+        }
+    }
+
     /// The writer could not carry out an action.
     pub(super) fn write_failed(&mut self) {
         self.journal.write_failed();
@@ -90,11 +101,10 @@ impl Disk {
     pub(super) async fn close(mut self) {
         self.journal.shut_down(&mut self.actions);
         self.flush();
-        let Self { writer, thread, .. } = self;
+        let Self { writer, task, .. } = self;
         drop(writer);
         // A writer that panicked has nothing more to lose.
-        let written = tokio::task::spawn_blocking(move || thread.join());
-        if timeout(PATIENCE, written).await.is_err() {
+        if timeout(PATIENCE, task).await.is_err() {
             tracing::error!(target: "serf", "Failed to write the end of the snapshot in {PATIENCE:?}");
         }
     }
@@ -131,24 +141,52 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Carries out actions in order. After a failure it drops what follows, up to the next replacement.
-fn write(
-    mut file: File,
-    path: &Path,
-    inbox: &blocking::Receiver<DiskAction>,
-    report: &mpsc::Sender<io::Error>,
+/// Hands batches of actions to spare threads, one after the other. After a failure what follows is dropped, up to the
+/// next replacement.
+async fn write(
+    file: File,
+    path: PathBuf,
+    mut inbox: mpsc::Receiver<DiskAction>,
+    report: mpsc::Sender<io::Error>,
 ) {
-    let mut damaged = false;
-    for action in inbox {
-        if damaged && !matches!(action, DiskAction::Replace(_)) {
-            continue;
-        }
-        let done = carry_out(&mut file, path, action);
-        damaged = done.is_err();
-        if let Err(error) = done {
+    let mut writer = Writer { file, path, damaged: false };
+    let mut batch = Vec::new();
+    while inbox.recv_many(&mut batch, ACTIONS).await > 0 {
+        let actions = std::mem::take(&mut batch);
+        let written = tokio::task::spawn_blocking(move || {
+            let error = writer.write(actions);
+            (writer, error)
+        });
+        let Ok((back, error)) = written.await else { return };
+        writer = back;
+        if let Some(error) = error {
             // One report waiting says it all.
             let _ = report.try_send(error);
         }
+    }
+}
+
+/// The file and how it stands.
+struct Writer {
+    file: File,
+    path: PathBuf,
+    /// An action failed: what lies in the file is unknown until it is replaced.
+    damaged: bool,
+}
+
+impl Writer {
+    /// Carries out actions in order; the first error.
+    fn write(&mut self, actions: Vec<DiskAction>) -> Option<io::Error> {
+        let mut first = None;
+        for action in actions {
+            if self.damaged && !matches!(action, DiskAction::Replace(_)) {
+                continue;
+            }
+            let done = carry_out(&mut self.file, &self.path, action);
+            self.damaged = done.is_err();
+            first = first.or(done.err());
+        }
+        first
     }
 }
 

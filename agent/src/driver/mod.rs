@@ -36,6 +36,7 @@ use uwasa_core::wire::tags;
 
 use crate::agent::QueryRecord;
 use crate::event::{AgentEvent, Member, MemberStatus};
+use crate::go::address::canonical;
 use crate::task;
 use disk::Disk;
 use keys::KeyringFile;
@@ -177,7 +178,7 @@ impl Driver {
         let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
         let mut alarm = pin!(tokio::time::sleep_until(self.wall(Instant::ZERO)));
         while flow == Flow::On {
-            let deadline = self.node.deadline().map_or(Instant::MAX, |(at, _)| at);
+            let deadline = self.next_deadline();
             // Registered again only when it moved: that wakes the runtime's timer.
             if deadline != Instant::MAX && alarm.deadline() != self.wall(deadline) {
                 alarm.as_mut().reset(self.wall(deadline));
@@ -268,8 +269,18 @@ impl Driver {
         tokio::time::Instant::from_std(self.origin + Duration::from_nanos(at.as_nanos()))
     }
 
+    /// When the loop must wake if nothing happens.
+    fn next_deadline(&self) -> Instant {
+        let node = self.node.deadline().map_or(Instant::MAX, |(at, _)| at);
+        let disk = self.disk.as_ref().and_then(Disk::flush_due);
+        node.min(disk.unwrap_or(Instant::MAX))
+    }
+
     fn fire_timers(&mut self) -> Flow {
         let now = self.now();
+        if let Some(disk) = &mut self.disk {
+            disk.flush_if_due(now);
+        }
         let Some((_, kind)) = self.node.deadline().filter(|(at, _)| *at <= now) else {
             return Flow::On;
         };
@@ -435,11 +446,6 @@ impl Family {
             _ => to,
         }
     }
-}
-
-/// IPv4 that arrived in IPv6's clothes, as IPv4.
-fn canonical(from: SocketAddr) -> SocketAddr {
-    SocketAddr::new(from.ip().to_canonical(), from.port())
 }
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use uwasa_core::io::{StreamAction, StreamFailure, StreamId};
 
-use super::canonical;
 use super::narrate::Narrator;
+use crate::go::address::canonical;
+use crate::go::errors::os_text;
 use crate::task;
 
 /// Chunks that wait for the node over all streams; streams are not read further meanwhile.
@@ -183,19 +184,25 @@ impl Streams {
     /// Notes an error of a dialed stream, and what the node is to be told.
     pub(super) fn failed(&mut self, id: StreamId, error: &io::Error) -> StreamFailure {
         if let Some(Open { to: Some(to), local, .. }) = self.open.get(&id) {
-            let reason = reason(error);
+            let reason = os_text(error);
             let text = match local {
                 None => format!("dial tcp {to}: connect: {reason}"),
                 Some(local) => format!("read tcp {local}->{to}: read: {reason}"),
             };
             self.note(*to, text);
         }
-        match error.kind() {
-            io::ErrorKind::ConnectionRefused => StreamFailure::Refused,
+        let kind = error.kind();
+        if kind == io::ErrorKind::ConnectionRefused {
+            StreamFailure::Refused
+        } else if matches!(
+            kind,
             io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe => StreamFailure::Reset,
-            _ => StreamFailure::Unreachable,
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+        ) {
+            StreamFailure::Reset
+        } else {
+            StreamFailure::Unreachable
         }
     }
 
@@ -338,11 +345,4 @@ async fn chunk(read: &OwnedReadHalf) -> io::Result<Bytes> {
             Err(error) => return Err(error),
         }
     }
-}
-
-/// An error of the system in Go's words.
-fn reason(error: &io::Error) -> String {
-    error
-        .raw_os_error()
-        .map_or_else(|| error.to_string(), |code| nix::Error::from_raw(code).desc().to_lowercase())
 }

@@ -1,5 +1,6 @@
-//! Habits of Go's standard library that users of Serf see: flags, durations, JSON, quoted text, columns.
+//! Habits of Go's standard library that users of Serf see: addresses, flags, durations, JSON, quoted text, columns.
 
+pub(crate) mod address;
 pub mod base64;
 pub mod columns;
 pub mod duration;

@@ -14,6 +14,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStdin, Command};
 
+use crate::go::errors::os_text;
+
 /// Bytes of output that are kept: the last ones.
 pub(super) const OUTPUT: usize = 8192;
 
@@ -74,7 +76,7 @@ fn start(
     if environment.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
         return Err("exec: environment variable contains NUL".to_owned());
     }
-    let no_pipe = |error| format!("pipe2: {}", errno_text(&error));
+    let no_pipe = |error| format!("pipe2: {}", os_text(&error));
     let (reader, writer) = io::pipe().map_err(no_pipe)?;
     let stderr = writer.try_clone().map_err(no_pipe)?;
     let mut command = Command::new("/bin/sh");
@@ -85,7 +87,7 @@ fn start(
         command.process_group(0);
     }
     let child =
-        command.spawn().map_err(|error| format!("fork/exec /bin/sh: {}", errno_text(&error)))?;
+        command.spawn().map_err(|error| format!("fork/exec /bin/sh: {}", os_text(&error)))?;
     let output = pipe::Receiver::from_owned_fd(reader.into()).map_err(no_pipe)?;
     Ok((child, output))
 }
@@ -95,7 +97,7 @@ async fn collect(output: &mut pipe::Receiver, tail: &mut Vec<u8>) -> Result<(), 
     loop {
         tail.reserve(CHUNK);
         let read = output.read_buf(tail).await;
-        if read.map_err(|error| format!("read |0: {}", errno_text(&error)))? == 0 {
+        if read.map_err(|error| format!("read |0: {}", os_text(&error)))? == 0 {
             return Ok(());
         }
         tail.drain(..tail.len().saturating_sub(OUTPUT));
@@ -103,7 +105,7 @@ async fn collect(output: &mut pipe::Receiver, tail: &mut Vec<u8>) -> Result<(), 
 }
 
 async fn wait(child: &mut Child) -> Result<ExitStatus, String> {
-    child.wait().await.map_err(|error| format!("wait: {}", errno_text(&error)))
+    child.wait().await.map_err(|error| format!("wait: {}", os_text(&error)))
 }
 
 /// Writes `payload` until `end` comes; what a script does not read is its own business.
@@ -127,7 +129,7 @@ async fn feed(input: Option<ChildStdin>, payload: &[u8]) {
     if let (Some(mut input), false) = (input, payload.is_empty())
         && let Err(error) = input.write_all(payload).await
     {
-        log_broken_input(&errno_text(&error));
+        log_broken_input(&os_text(&error));
     }
 }
 
@@ -185,12 +187,4 @@ fn signal_name(signal: i32) -> Cow<'static, str> {
         31 => "bad system call",
         other => return Cow::Owned(format!("signal {other}")),
     })
-}
-
-/// An error of the system as Go writes it: `broken pipe` where Rust writes `Broken pipe (os error 32)`.
-fn errno_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }

@@ -1,6 +1,6 @@
 //! Which address the others are told, and what may be wrong with it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::config::address::Endpoint;
 use crate::config::interface::{Interfaces, owns, private_address};
@@ -62,6 +62,54 @@ pub(super) fn doubt(
     Some(format!("advertised address {addr}: {why}: check -bind, -iface and -advertise"))
 }
 
+/// Networks of special purpose (RFC 6890): everything else is public.
+const SPECIAL: &[(IpAddr, u8)] = &[
+    v4([0, 0, 0, 0], 8),
+    v4([10, 0, 0, 0], 8),
+    v4([100, 64, 0, 0], 10),
+    v4([127, 0, 0, 0], 8),
+    v4([169, 254, 0, 0], 16),
+    v4([172, 16, 0, 0], 12),
+    v4([192, 0, 0, 0], 24),
+    v4([192, 0, 2, 0], 24),
+    v4([192, 88, 99, 0], 24),
+    v4([192, 168, 0, 0], 16),
+    v4([198, 18, 0, 0], 15),
+    v4([198, 51, 100, 0], 24),
+    v4([203, 0, 113, 0], 24),
+    v4([240, 0, 0, 0], 4),
+    v6([0, 0, 0, 0, 0, 0, 0, 0], 127),
+    v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96),
+    v6([0x100, 0, 0, 0, 0, 0, 0, 0], 64),
+    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),
+    v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),
+    v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),
+    v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),
+    v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),
+];
+
+const fn v4([a, b, c, d]: [u8; 4], bits: u8) -> (IpAddr, u8) {
+    (IpAddr::V4(Ipv4Addr::new(a, b, c, d)), bits)
+}
+
+const fn v6([a, b, c, d, e, f, g, h]: [u16; 8], bits: u8) -> (IpAddr, u8) {
+    (IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h)), bits)
+}
+
+/// Whether gossip with an advertised address may cross the internet, which asks for encryption.
+pub(super) fn is_public(ip: IpAddr) -> bool {
+    let inside = |(network, bits): &(IpAddr, u8)| match (ip.to_canonical(), network) {
+        (IpAddr::V4(ip), IpAddr::V4(network)) => {
+            (ip.to_bits() ^ network.to_bits()).leading_zeros() >= u32::from(*bits)
+        }
+        (IpAddr::V6(ip), IpAddr::V6(network)) => {
+            (ip.to_bits() ^ network.to_bits()).leading_zeros() >= u32::from(*bits)
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    };
+    !SPECIAL.iter().any(inside)
+}
+
 /// Warns once when another member advertises the address of `agent`.
 pub(super) async fn watch(agent: &Agent) {
     let filters = Filter::parse_list("member-join,member-update").unwrap_or_default();
@@ -88,12 +136,56 @@ fn same_address<'a>(event: &'a AgentEvent, name: &str, addr: SocketAddr) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_original_warns_of_these_addresses_and_not_of_those() {
+        let public = [
+            "8.8.8.8",
+            "224.0.0.1",
+            "239.1.1.1",
+            "172.32.0.1",
+            "ff02::1",
+            "2606:4700::1",
+            "::ffff:8.8.8.8",
+        ];
+        let special = [
+            "203.0.113.1",
+            "10.0.0.1",
+            "127.0.0.1",
+            "255.255.255.255",
+            "2001:10::1",
+            "100::1",
+            "2002::1",
+            "64:ff9b::1",
+            "::",
+            "::1",
+            "198.51.100.1",
+            "240.0.0.1",
+            "198.18.0.1",
+            "fe80::1",
+            "0.0.0.0",
+            "0.0.0.1",
+            "169.254.1.1",
+            "172.16.0.1",
+            "192.168.0.1",
+            "192.0.2.1",
+            "192.0.0.1",
+            "192.88.99.1",
+            "fd00::1",
+            "2001::1",
+            "2001:db8::1",
+            "100.64.0.1",
+        ];
+        for (texts, expected) in [(&public[..], true), (&special[..], false)] {
+            for text in texts {
+                assert_eq!(is_public(ip(text)), expected, "{text}");
+            }
+        }
     }
 
     fn endpoint(text: &str, port: u16) -> Endpoint {

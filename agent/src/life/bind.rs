@@ -18,13 +18,13 @@ const TRIES: usize = 10;
 
 /// Bound, nonblocking sockets.
 #[derive(Debug)]
-pub(super) struct Bound {
+pub(crate) struct Bound {
     /// Listening.
-    pub(super) tcp: TcpListener,
+    pub(crate) tcp: TcpListener,
     /// On the same address.
-    pub(super) udp: UdpSocket,
+    pub(crate) udp: UdpSocket,
     /// Their port.
-    pub(super) port: u16,
+    pub(crate) port: u16,
 }
 
 /// Binds the sockets.
@@ -32,7 +32,7 @@ pub(super) struct Bound {
 /// # Errors
 ///
 /// Serf's text.
-pub(super) fn bind(endpoint: Endpoint) -> Result<Bound, String> {
+pub(crate) fn bind(endpoint: Endpoint) -> Result<Bound, String> {
     let mut tries = if endpoint.port == 0 { TRIES } else { 1 };
     loop {
         tries -= 1;

@@ -1,7 +1,7 @@
 //! The life of an agent that is a process of its own: start, signals, reload, leave, and how it ends.
 
 mod advertise;
-mod bind;
+pub(crate) mod bind;
 mod join;
 mod signals;
 mod start;

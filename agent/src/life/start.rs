@@ -122,6 +122,9 @@ fn create(
     if let Some(doubt) = advertise::doubt(resolved.bind, addr, explicit, interfaces) {
         tracing::warn!(target: "agent", "{doubt}");
     }
+    if !encrypted && advertise::is_public(addr.ip()) {
+        tracing::warn!(target: "memberlist", "Binding to public address without encryption!");
+    }
     // The core's check of the name; an address that it would refuse is announced all the same, as Serf does.
     let named = Identity::new(&config.node_name, ([127, 0, 0, 1], bound.port).into())
         .map_err(|error| memberlist(error.to_string()))?;

@@ -1,7 +1,5 @@
 //! Compares questions and answers with those of the real agent (`tests/data/mdns.json`).
 
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
-
 use std::net::{Ipv4Addr, SocketAddr};
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};

@@ -8,6 +8,7 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use smallvec::SmallVec;
 
 use super::name;
+use crate::go::address::canonical;
 
 /// How long an answer is good, in seconds.
 const TTL: u32 = 120;
@@ -41,7 +42,7 @@ impl Zone {
             service: name::parse(&service),
             host: name::parse(&format!("{host}.")),
             services: name::parse(SERVICES),
-            addr: SocketAddr::new(addr.ip().to_canonical(), addr.port()),
+            addr: canonical(addr),
             text: format!("Serf '{cluster}' cluster"),
         }
     }

@@ -6,7 +6,7 @@
 //! Without a sink nothing runs: intervals begin when a value comes, and the process is looked at when somebody asks.
 
 mod dump;
-mod process;
+pub(crate) mod process;
 mod prometheus;
 mod push;
 mod store;

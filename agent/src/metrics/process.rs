@@ -4,15 +4,15 @@ use std::fs;
 
 /// Memory of the process in bytes.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     /// All that is resident.
-    pub(super) resident: Option<u64>,
+    pub(crate) resident: Option<u64>,
     /// The part that is not of files.
-    pub(super) anonymous: Option<u64>,
+    pub(crate) anonymous: Option<u64>,
 }
 
 /// Reads the memory in use; nothing where there is no `/proc`.
-pub(super) fn memory() -> Memory {
+pub(crate) fn memory() -> Memory {
     fs::read_to_string("/proc/self/status").map_or_else(|_| Memory::default(), |text| parse(&text))
 }
 
@@ -26,12 +26,12 @@ fn parse(status: &str) -> Memory {
 }
 
 /// Open file descriptors, without the one that counts them.
-pub(super) fn open_files() -> Option<usize> {
+pub(crate) fn open_files() -> Option<usize> {
     fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count().saturating_sub(1))
 }
 
 /// The host's name.
-pub(super) fn host() -> Option<Box<str>> {
+pub(crate) fn host() -> Option<Box<str>> {
     let name = nix::unistd::gethostname().ok()?;
     Some(name.to_string_lossy().into())
 }
@@ -39,7 +39,7 @@ pub(super) fn host() -> Option<Box<str>> {
 /// Serf's gauges of its runtime, as far as they mean something here: goroutines are tasks, `alloc_bytes` is anonymous
 /// memory, `sys_bytes` resident memory, and there is no garbage to collect.
 #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
-pub(super) fn runtime() -> impl Iterator<Item = (&'static str, f64)> {
+pub(crate) fn runtime() -> impl Iterator<Item = (&'static str, f64)> {
     let memory = memory();
     [
         ("runtime.num_goroutines", Some(crate::task::live() as f64)),

@@ -13,7 +13,8 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener, lookup_host};
 
 use super::outlet::WriteHalf;
 use super::session::ReadHalf;
-use crate::config::address;
+use crate::go::address;
+use crate::go::errors::os_text;
 
 /// Clients that may wait to be accepted, as far as the system allows. Whoever finds no room tries again after a second.
 const BACKLOG: u16 = 4_096;
@@ -33,6 +34,8 @@ pub(super) struct Client {
     pub(super) writer: WriteHalf,
     /// Its address, as the log shows it.
     pub(super) label: Box<str>,
+    /// The own address it came to; `None` for a Unix socket.
+    pub(super) local: Option<SocketAddr>,
 }
 
 impl Listener {
@@ -63,19 +66,23 @@ impl Listener {
                 let _ = stream.set_nodelay(true);
                 let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
                 let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
-                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                let canonical =
+                    |addr: SocketAddr| SocketAddr::new(addr.ip().to_canonical(), addr.port());
+                let local = stream.local_addr().ok().map(canonical);
                 let (reader, writer) = stream.into_split();
                 Ok(Client {
+                    local,
                     reader: Box::new(reader),
                     writer: Box::new(writer),
-                    label: peer.to_string().into(),
+                    label: canonical(peer).to_string().into(),
                 })
             }
             Self::Unix(listener, label) => {
                 let (stream, _) = listener.accept().await?;
                 let (reader, writer) = stream.into_split();
                 let label = label.clone();
-                Ok(Client { reader: Box::new(reader), writer: Box::new(writer), label })
+                let (reader, writer) = (Box::new(reader), Box::new(writer));
+                Ok(Client { reader, writer, label, local: None })
             }
         }
     }
@@ -128,11 +135,7 @@ async fn candidates(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
 
 /// The system's error as Go words it.
 fn explained(what: &str, error: &io::Error) -> io::Error {
-    let reason = match error.raw_os_error() {
-        Some(number) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
-        None => error.to_string(),
-    };
-    io::Error::new(error.kind(), format!("{what}: {reason}"))
+    io::Error::new(error.kind(), format!("{what}: {}", os_text(error)))
 }
 
 fn bind_unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {

@@ -117,7 +117,7 @@ impl<B: Backend> Door<B> {
         metrics::counter!("agent.ipc.accept").increment(1);
         tracing::info!(target: "agent.ipc", "Accepted client: {label}");
         let (backend, token) = (self.backend.clone(), Arc::clone(&self.token));
-        let connection = Arc::new(Connection::new(client.writer, client.label));
+        let connection = Arc::new(Connection::new(client.writer, client.label, client.local));
         self.remember(&connection);
         let session = Session::new(backend, token, connection, client.reader);
         let served = serve(session, self.closing.clone(), place);

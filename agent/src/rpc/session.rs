@@ -51,8 +51,6 @@ enum End {
     /// The client has sent an object that is no request.
     #[error("{0}")]
     Undecodable(#[from] Refusal),
-    #[error("{0}")]
-    Io(#[from] io::Error),
     /// Anything else, in words for the log.
     #[error("{0}")]
     Refused(String),
@@ -121,7 +119,7 @@ impl<B: Backend> Session<B> {
 
     async fn read_header(&mut self) -> Result<(), End> {
         let limit = self.object_max();
-        let object = object(&mut self.inbox, &mut self.reader, limit).await?;
+        let object = object(&mut self.inbox, &mut self.reader, &self.connection, limit).await?;
         Ok(self.header.update(object)?)
     }
 
@@ -159,7 +157,7 @@ impl<B: Backend> Session<B> {
     async fn read_request(&mut self, command: Command) -> Result<Request, End> {
         let limit = self.object_max();
         let body = if command.has_body() {
-            object(&mut self.inbox, &mut self.reader, limit).await?
+            object(&mut self.inbox, &mut self.reader, &self.connection, limit).await?
         } else {
             &[]
         };
@@ -222,7 +220,8 @@ impl<B: Backend> Session<B> {
     }
 
     async fn send(&self, response: &[u8]) -> Result<(), End> {
-        Ok(self.connection.outlet.send(response).await?)
+        let sent = self.connection.outlet.send(response).await;
+        sent.map_err(|error| End::Refused(self.connection.explain("write", &error)))
     }
 
     /// Answers without a body; the empty text means success.
@@ -363,6 +362,7 @@ impl<B: Backend> Session<B> {
 async fn object<'i>(
     inbox: &'i mut Inbox,
     reader: &mut ReadHalf,
+    connection: &Connection,
     limit: usize,
 ) -> Result<&'i [u8], End> {
     loop {
@@ -370,7 +370,8 @@ async fn object<'i>(
             return Ok(inbox.object(found));
         }
         inbox.forget();
-        if receive(inbox, reader).await? == 0 {
+        let received = receive(inbox, reader).await;
+        if received.map_err(|error| End::Refused(connection.explain("read", &error)))? == 0 {
             return Err(if inbox.is_inside() { End::CutOff } else { End::Closed });
         }
     }
@@ -397,6 +398,6 @@ fn count_undecodable(end: &End) {
         End::Frame(FrameError::Malformed(_)) | End::Undecodable(_) => {
             metrics::counter!("agent.ipc.undecodable").increment(1);
         }
-        End::Closed | End::CutOff | End::Io(_) | End::Refused(_) => {}
+        End::Closed | End::CutOff | End::Refused(_) => {}
     }
 }

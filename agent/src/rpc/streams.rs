@@ -1,6 +1,8 @@
 //! What goes on after a request was answered: event streams, monitors and running queries of one connection.
 
 use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +14,7 @@ use super::outlet::{Outlet, WriteHalf};
 use super::records;
 use crate::agent::{QueryRecord, Subscription};
 use crate::event::{AgentEvent, QueryId};
+use crate::go::errors::os_text;
 
 /// Queries that a client may still answer; of more, the oldest are forgotten.
 const PENDING_MAX: usize = 4_096;
@@ -23,15 +26,18 @@ pub(super) struct Connection {
     pub(super) outlet: Outlet,
     /// The client's address, as the log shows it.
     pub(super) client: Box<str>,
+    /// The own address; `None` for a Unix socket.
+    pub(super) local: Option<SocketAddr>,
     pub(super) pending: Mutex<Pending>,
     /// Set once the client has done what it must before it is served.
     trusted: AtomicBool,
 }
 
 impl Connection {
-    pub(super) fn new(writer: WriteHalf, client: Box<str>) -> Self {
+    pub(super) fn new(writer: WriteHalf, client: Box<str>, local: Option<SocketAddr>) -> Self {
         let outlet = Outlet::new(writer);
-        Self { outlet, client, pending: Mutex::default(), trusted: AtomicBool::new(false) }
+        let trusted = AtomicBool::new(false);
+        Self { outlet, client, local, pending: Mutex::default(), trusted }
     }
 
     pub(super) fn trust(&self) {
@@ -43,11 +49,20 @@ impl Connection {
         !self.trusted.load(Ordering::Relaxed)
     }
 
+    /// An error of the socket in Go's words; `action` is `read` or `write`.
+    pub(super) fn explain(&self, action: &str, error: &io::Error) -> String {
+        let (client, text) = (&self.client, os_text(error));
+        match self.local {
+            Some(local) => format!("{action} tcp {local}->{client}: {action}: {text}"),
+            None => format!("{action} unix {client}: {action}: {text}"),
+        }
+    }
+
     /// Writes a record of a stream; false if that failed, which ends the connection.
     async fn stream(&self, what: &str, record: &[u8]) -> bool {
         let written = self.outlet.send(record).await;
         if let Err(error) = &written {
-            let client = &self.client;
+            let (client, error) = (&self.client, self.explain("write", error));
             tracing::error!(target: "agent.ipc", "Failed to stream {what} to ipc.client: {client}: {error}");
         }
         written.is_ok()

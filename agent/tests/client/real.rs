@@ -2,83 +2,25 @@
 //!
 //! Needs `serf` on the path; without it these tests do nothing, unless `UWASA_REQUIRE_PEER=1`.
 
-use std::net::TcpStream;
-use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::support::{Outcome, TIME_MAX, interrupt_after, normal, program, run, serf};
+use crate::support::{TIME_MAX, interrupt_after, normal, serf};
+use crate::world::Kind::{Ours, Peer};
+use crate::world::{Agent, Said, Wire, World, has_peer};
 
-/// Serf's program.
-const PEER: &str = "serf";
-
-/// A running agent of Serf; ends with the test.
-struct Agent {
-    child: Child,
-    ip: String,
-}
-
-impl Agent {
-    /// An agent on an address that no other test run uses; `None` without the program.
-    fn start(name: &str, index: u32, flags: &[&str]) -> Option<Self> {
-        let [.., high, low] = std::process::id().to_be_bytes();
-        let ip = format!("127.{}.{low}.{index}", 100 + high % 100);
-        let mut command = program(PEER);
-        command
-            .args(["agent", &format!("-node={name}"), &format!("-bind={ip}")])
-            .arg(format!("-rpc-addr={ip}:7373"))
-            .args(flags)
-            .stdout(Stdio::null());
-        let Ok(child) = command.spawn() else {
-            let required = std::env::var("UWASA_REQUIRE_PEER").is_ok_and(|value| value == "1");
-            assert!(!required, "{PEER} is not on the path");
-            return None;
-        };
-        let agent = Self { child, ip };
-        agent.wait_until(|agent| TcpStream::connect(agent.rpc_addr()).is_ok());
-        Some(agent)
-    }
-
-    fn rpc_addr(&self) -> String {
-        format!("{}:7373", self.ip)
-    }
-
-    fn wait_until(&self, done: impl Fn(&Self) -> bool) {
-        let start = Instant::now();
-        while !done(self) {
-            assert!(start.elapsed() < TIME_MAX, "it takes too long");
-            sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn ours(&self, words: &[&str]) -> Outcome {
-        run(serf().args(words).env("SERF_RPC_ADDR", self.rpc_addr()))
-    }
-
-    fn theirs(&self, words: &[&str]) -> Outcome {
-        run(program(PEER).args(words).env("SERF_RPC_ADDR", self.rpc_addr()))
-    }
-
-    /// Runs both programs; their outputs have the same lines.
-    fn compare(&self, words: &[&str]) {
-        let (ours, theirs) = (self.ours(words), self.theirs(words));
-        assert_eq!(lines(words, &ours), lines(words, &theirs), "{words:?}");
-        assert_eq!(ours.exit, theirs.exit, "{words:?}");
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Runs both programs; their outputs have the same lines.
+fn compare(agent: &Agent, words: &[&str]) {
+    let [ours, theirs] = [Ours, Peer].map(|kind| agent.told_by(kind, words));
+    assert_eq!(lines(words, &ours), lines(words, &theirs), "{words:?}");
+    assert_eq!(ours.code, theirs.code, "{words:?}");
 }
 
 /// Without figures that change by themselves, and without commas that depend on the order of a JSON list.
-fn lines(words: &[&str], outcome: &Outcome) -> Vec<String> {
+fn lines(words: &[&str], said: &Said) -> Vec<String> {
     const FIGURES: [&str; 6] =
         ["goroutines", "event_time", "query_time", "event_queue", "query_queue", "intent_queue"];
-    let mut lines = normal(&outcome.stdout);
+    let mut lines = normal(said.stdout.as_bytes());
     lines.retain(|line| !FIGURES.iter().any(|figure| line.contains(figure)));
     if words.contains(&"-format=json") {
         for line in &mut lines {
@@ -89,21 +31,29 @@ fn lines(words: &[&str], outcome: &Outcome) -> Vec<String> {
     lines
 }
 
-/// Two agents that know each other.
-fn cluster(index: u32) -> Option<(Agent, Agent)> {
-    let handlers =
-        ["-event-handler=query:load=echo 0.5", "-event-handler=query:bin=printf '\\377\\n\\n'"];
-    let tags = ["-tag=role=web", "-tag=dc=east", "-tag=wide=日本"];
-    let one = Agent::start("n1", index, &[&handlers[..], &tags].concat())?;
-    let two = Agent::start("n2", index + 1, &["-tag=odd=a|b\nc"])?;
-    assert_eq!(one.ours(&["join", &two.ip]).exit, Some(0));
-    one.wait_until(|one| one.ours(&["members"]).stdout.windows(2).any(|part| part == b"n2"));
-    Some((one, two))
+/// Two agents of Serf that know each other.
+fn cluster(world: &World) -> (Agent, Agent) {
+    let one = world
+        .agent(Peer, "n1")
+        .handler("query:load=echo 0.5")
+        .handler("query:bin=printf '\\377\\n\\n'")
+        .tag("role=web")
+        .tag("dc=east")
+        .tag("wide=日本")
+        .start();
+    let two = world.agent(Peer, "n2").tag("odd=a|b\nc").start();
+    one.told_by(Ours, &["join", &two.ip.to_string()]).well();
+    one.sees("n2", "alive");
+    (one, two)
 }
 
 #[test]
 fn looking_shows_what_serf_s_commands_show() {
-    let Some((one, _two)) = cluster(1) else { return };
+    if !has_peer("looking_shows_what_serf_s_commands_show") {
+        return;
+    }
+    let world = World::new(Wire::Plain);
+    let (one, _two) = cluster(&world);
     for words in [
         &["members"][..],
         &["members", "-detailed"],
@@ -136,13 +86,17 @@ fn looking_shows_what_serf_s_commands_show() {
         &["keys", "-use=%%%"],
         &["monitor", "-log-level=bogus"],
     ] {
-        one.compare(words);
+        compare(&one, words);
     }
 }
 
 #[test]
 fn asking_gives_what_serf_s_commands_give() {
-    let Some((one, _two)) = cluster(3) else { return };
+    if !has_peer("asking_gives_what_serf_s_commands_give") {
+        return;
+    }
+    let world = World::new(Wire::Plain);
+    let (one, _two) = cluster(&world);
     for words in [
         &["query", "-timeout=700ms", "load"][..],
         &["query", "-timeout=700ms", "load", "payload"],
@@ -158,15 +112,20 @@ fn asking_gives_what_serf_s_commands_give() {
         &["reachability"],
         &["reachability", "-verbose"],
     ] {
-        one.compare(words);
+        compare(&one, words);
     }
 }
 
 #[test]
 fn acting_says_what_serf_s_commands_say() {
-    let Some((one, two)) = cluster(5) else { return };
+    if !has_peer("acting_says_what_serf_s_commands_say") {
+        return;
+    }
+    let world = World::new(Wire::Plain);
+    let (one, two) = cluster(&world);
     let big = "x".repeat(600);
     let big_tag = format!("big={big}");
+    let two_ip = two.ip.to_string();
     for words in [
         &["event", "deploy"][..],
         &["event", "-coalesce=F", "it's", ""],
@@ -175,29 +134,29 @@ fn acting_says_what_serf_s_commands_say() {
         &["tags", "-set", &big_tag],
         &["tags", "-set=noequals"],
         &["members", "-name=n1"],
-        &["join", &two.ip],
-        &["join", "-replay", &two.ip, "127.0.0.1:1"],
+        &["join", &two_ip],
+        &["join", "-replay", &two_ip, "127.0.0.1:1"],
         &["join", "127.0.0.1:1"],
         &["join", ""],
         &["force-leave", "nosuch"],
         &["force-leave", "-prune", "nosuch"],
         &["force-leave", ""],
     ] {
-        one.compare(words);
+        compare(&one, words);
     }
-    assert_eq!(
-        two.ours(&["leave"]),
-        Outcome { stdout: b"Graceful leave complete\n".to_vec(), exit: Some(0) }
-    );
-    let theirs = one.theirs(&["leave"]);
-    assert_eq!(theirs, Outcome { stdout: b"Graceful leave complete\n".to_vec(), exit: Some(0) });
+    for (agent, kind) in [(&two, Ours), (&one, Peer)] {
+        assert_eq!(agent.told_by(kind, &["leave"]).well(), "Graceful leave complete\n");
+    }
 }
 
 #[test]
 fn a_monitor_shows_log_and_events_until_it_is_interrupted() {
-    let Some(one) = Agent::start("n1", 7, &[]) else { return };
-    one.wait_until(|one| !one.ours(&["members"]).stdout.is_empty());
-    let addr = one.rpc_addr();
+    if !has_peer("a_monitor_shows_log_and_events_until_it_is_interrupted") {
+        return;
+    }
+    let world = World::new(Wire::Plain);
+    let one = world.agent(Peer, "n1").start();
+    let addr = one.rpc.to_string();
     let monitor = std::thread::spawn(move || {
         let mut command = serf();
         command.args(["monitor", "-log-level=err"]).env("SERF_RPC_ADDR", addr);
@@ -206,7 +165,7 @@ fn a_monitor_shows_log_and_events_until_it_is_interrupted() {
     let start = Instant::now();
     while !monitor.is_finished() {
         assert!(start.elapsed() < TIME_MAX, "the event does not arrive");
-        assert_eq!(one.ours(&["event", "-coalesce=false", "deploy", "v1"]).exit, Some(0));
+        one.told_by(Ours, &["event", "-coalesce=false", "deploy", "v1"]).well();
         sleep(Duration::from_millis(200));
     }
     let outcome = monitor.join().expect("it ran");

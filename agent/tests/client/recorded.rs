@@ -1,9 +1,8 @@
 //! Recordings of Serf, played again.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
+use crate::data::{Step, recorded};
 use crate::fake::{self, Frame};
 use crate::support::{Outcome, interrupt_after, normal, run, serf};
 
@@ -11,8 +10,6 @@ use crate::support::{Outcome, interrupt_after, normal, run, serf};
 const RPC: &str = include_str!("../data/rpc.json");
 /// Conversations of Serf's client with agents that answer in unusual ways.
 const ODD: &str = include_str!("../data/odd_agent.json");
-/// The command line.
-const CLI: &str = include_str!("../data/cli.json");
 
 /// An agent that nobody runs.
 const NOBODY: &str = "127.0.77.250:1";
@@ -40,28 +37,8 @@ struct Conversation {
     frames: Vec<Frame>,
 }
 
-#[derive(Deserialize)]
-struct Recordings {
-    cases: Vec<Case>,
-}
-
-#[derive(Deserialize)]
-struct Case {
-    case: String,
-    steps: Vec<Step>,
-}
-
-#[derive(Deserialize)]
-struct Step {
-    argv: Vec<String>,
-    env: BTreeMap<String, String>,
-    stdout: String,
-    exit: i32,
-}
-
 fn steps(case: impl Fn(&str) -> bool) -> Vec<Step> {
-    let recordings: Recordings = serde_json::from_str(CLI).expect("recordings");
-    let cases = recordings.cases.into_iter().filter(|recorded| case(&recorded.case));
+    let cases = recorded().cases.into_iter().filter(|recorded| case(&recorded.case));
     cases.flat_map(|recorded| recorded.steps).collect()
 }
 
@@ -138,7 +115,7 @@ fn unusual_answers_are_understood_as_by_serf_s_client() {
 fn without_an_agent_the_errors_are_serf_s() {
     let steps = steps(|case| case == "no-agent");
     assert_eq!(steps.len(), 17);
-    for Step { argv, env, stdout, exit } in steps {
+    for Step { argv, env, stdout, exit, .. } in steps {
         let outcome = run(serf().args(&argv).envs(&env));
         assert_eq!(outcome, Outcome { stdout: stdout.into_bytes(), exit: Some(exit) }, "{argv:?}");
     }
@@ -170,7 +147,7 @@ fn a_token_is_shown_and_its_lack_is_told() {
         \xa6Status\xa5alive";
     let steps = steps(|case| case == "rpc-auth");
     assert_eq!(steps.len(), 17);
-    for Step { argv, mut env, stdout, exit } in steps {
+    for Step { argv, mut env, stdout, exit, .. } in steps {
         let (addr, agent) = fake::guarded("s3cret", members.to_vec());
         env.insert("SERF_RPC_ADDR".to_owned(), addr.to_string());
         let outcome = run(serf().args(&argv).envs(&env));

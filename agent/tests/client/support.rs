@@ -22,11 +22,7 @@ pub(crate) struct Outcome {
 
 /// The program under test, without the caller's settings.
 pub(crate) fn serf() -> Command {
-    program(env!("CARGO_BIN_EXE_serf"))
-}
-
-pub(crate) fn program(path: &str) -> Command {
-    let mut command = Command::new(path);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_serf"));
     command.env_remove("SERF_RPC_ADDR").env_remove("SERF_RPC_AUTH").stdin(Stdio::null());
     command
 }

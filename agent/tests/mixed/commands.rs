@@ -12,8 +12,10 @@ use Kind::{Ours, Peer};
 /// Whose command line against whose agent; what the last one says is what all must say.
 const PAIRS: [(Kind, Kind); 4] = [(Ours, Peer), (Peer, Ours), (Ours, Ours), (Peer, Peer)];
 
-/// The commands, and how their output is made comparable.
-const COMMANDS: [(&[&str], fn(&str) -> String); 44] = [
+/// How output is made comparable.
+type Norm = fn(&str) -> String;
+
+const COMMANDS: [(&[&str], Norm); 44] = [
     (&["members"], lines),
     (&["members", "-detailed"], lines),
     (&["members", "-status=alive"], lines),
@@ -154,7 +156,7 @@ fn world_of(world: &World, kind: Kind) -> (Agent, [Agent; 4]) {
 }
 
 /// One command, comparable: without the numbers of this world's network.
-fn ask(world: &World, agent: &Agent, by: Kind, words: &[&str], norm: fn(&str) -> String) -> String {
+fn ask(world: &World, agent: &Agent, by: Kind, words: &[&str], norm: Norm) -> String {
     let said = agent.told_by(by, words);
     let network = agent.ip.to_string();
     let network = network.rsplit_once('.').expect("an IPv4 address").0;

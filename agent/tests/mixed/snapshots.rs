@@ -19,8 +19,8 @@ fn snapshot_has(world: &World, agent: &Agent, lines: &[String], time: u64) {
 /// The last event time that the snapshot has; it has not each of them, as events come in any order.
 fn event_clock(world: &World) -> u64 {
     let text = world.read("snapshot");
-    let times = text.lines().filter_map(|line| line.strip_prefix("event-clock: "));
-    times.last().map_or(0, |time| time.parse().expect("a number"))
+    let mut times = text.lines().filter_map(|line| line.strip_prefix("event-clock: "));
+    times.next_back().map_or(0, |time| time.parse().expect("a number"))
 }
 
 fn snapshot_of(world: &World) -> std::ffi::OsString {

@@ -278,7 +278,13 @@ pub(crate) static COMMAND_CASES: &[Case] = &[
             Poll("n14"),
             NodeLine("n14", "agent: Received event: member-join"),
         ],
-        around: &[At { step: 16, after: &[NodeLog("n14 agent stdout", "n14", "")], ..At::PLAIN }],
+        around: &[At {
+            step: 16,
+            // A command that goes before it has read a second refusal resets the connection.
+            free: &["read: connection reset by peer"],
+            after: &[NodeLog("n14 agent stdout", "n14", "")],
+            ..At::PLAIN
+        }],
         captures: &[("n14 agent stdout", Shape::Log)],
         ..Case::PLAIN
     },

@@ -1,4 +1,6 @@
 //! The recorded cases as they lie in `tests/data`.
+#![allow(dead_code, reason = "every test binary that includes this module uses another part of it")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::collections::BTreeMap;
 
@@ -33,6 +35,12 @@ pub(crate) type Files = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 
 pub(crate) fn recorded() -> Recorded {
     serde_json::from_str(include_str!("../data/cli.json")).unwrap()
+}
+
+/// The steps of one case.
+pub(crate) fn steps(case: &str) -> Vec<Step> {
+    let found = recorded().cases.into_iter().find(|recorded| recorded.case == case);
+    found.unwrap_or_else(|| panic!("a case {case}")).steps
 }
 
 pub(crate) fn files() -> Files {

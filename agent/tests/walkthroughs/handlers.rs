@@ -1,5 +1,8 @@
 //! Event handlers as the guides have them: filters, roles, a deployment, queries.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
 use crate::world::{Kind::Ours, Wire, World, wait_for};
 
 /// Waits until a file has this text.
@@ -99,4 +102,22 @@ fn a_query_asks_the_scripts() {
         let framed = text.starts_with(head) && text.ends_with(tail);
         if whole && there && framed { Ok(()) } else { Err(text) }
     });
+}
+
+/// Payloads were read as text once: each byte that is no UTF-8 became three, and the event was too large in the end.
+#[test]
+fn payloads_that_are_no_utf8_arrive_unchanged() {
+    let world = World::new(Wire::Plain);
+    let agent = world.agent(Ours, "a").recording().start();
+    let payload: Vec<u8> = (1..=255).collect();
+    let payload = OsStr::from_bytes(&payload);
+    let [event, query] = ["event", "query"].map(OsStr::new);
+    agent.told_by(Ours, &[event, OsStr::new("told"), payload]).well();
+    agent
+        .told_by(Ours, &[query, OsStr::new("-timeout=100ms"), OsStr::new("asked"), payload])
+        .well();
+    let want = [payload.as_bytes(), b"\n"].concat();
+    for name in ["told", "asked"] {
+        assert_eq!(agent.hears(name, 1)[0].input, want, "{name}");
+    }
 }

@@ -7,16 +7,11 @@ use super::{Node, Turn};
 use crate::command::{Command, JoinFailure, OpError, Reply};
 use crate::io::OpId;
 use crate::serf::Life;
-use crate::trace::Trace;
 
 /// Joins in order; only the first one is under way.
 #[derive(Debug, Default)]
 pub(super) struct Joins {
     pub(super) asked: VecDeque<Join>,
-    /// Members that the snapshot remembers and that were not tried yet, the next one last.
-    remembered: Vec<SocketAddr>,
-    /// The one under way.
-    rejoining: Option<SocketAddr>,
 }
 
 #[derive(Debug)]
@@ -119,45 +114,10 @@ impl Node {
         }
     }
 
-    /// Joins the members that a snapshot remembers, one after the other in random order, until one answers.
-    pub(super) fn rejoin(&mut self, mut remembered: Vec<SocketAddr>, turn: &mut Turn<'_>) {
-        self.rng.shuffle(&mut remembered);
-        self.joins.remembered = remembered;
-        self.try_next_remembered(turn);
-    }
-
-    /// A remembered member answered, or did not.
-    pub(super) fn on_rejoin_done(&mut self, answered: bool, turn: &mut Turn<'_>) {
-        if let Some(to) = self.joins.rejoining.take() {
-            self.trace(Trace::RejoinEnded { to, joined: answered }, turn);
-        }
-        if answered || self.serf.life != Life::Alive {
-            self.joins.remembered = Vec::new();
-            return;
-        }
-        self.try_next_remembered(turn);
-    }
-
-    fn try_next_remembered(&mut self, turn: &mut Turn<'_>) {
-        let Some(to) = self.joins.remembered.pop() else {
-            self.trace(Trace::RejoinFailed, turn);
-            return;
-        };
-        self.joins.rejoining = Some(to);
-        self.trace(Trace::RejoinStarted { to }, turn);
-        self.dial_rejoin(to, turn);
-    }
-
     /// The node stops: joins under way are answered.
     pub(super) fn abort_joins(&mut self, turn: &mut Turn<'_>) {
         for join in core::mem::take(&mut self.joins).asked {
             turn.out.done(join.op, Err(OpError::ShutDown));
-        }
-    }
-
-    fn trace(&self, trace: Trace, turn: &mut Turn<'_>) {
-        if self.config.trace {
-            turn.out.trace(trace);
         }
     }
 }

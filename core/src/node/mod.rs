@@ -3,6 +3,7 @@
 mod commands;
 mod info;
 mod receive;
+mod rejoin;
 mod send;
 mod state;
 mod streams;
@@ -30,6 +31,7 @@ use crate::trace::{MemberState, MemberStatus, Trace};
 use crate::wire::packet::PacketRules;
 use crate::wire::seal::Sealer;
 use commands::Joins;
+use rejoin::Rejoin;
 use state::Said;
 use streams::Streams;
 
@@ -50,6 +52,7 @@ pub struct Node {
     streams: Streams,
     said: Said,
     joins: Joins,
+    rejoin: Rejoin,
     /// The node has stopped itself and ignores all input.
     shut_down: bool,
 }
@@ -155,6 +158,7 @@ impl Node {
             streams: Streams::default(),
             said: Said::default(),
             joins: Joins::default(),
+            rejoin: Rejoin::default(),
             shut_down: false,
         };
         node.settle(&mut Turn { pool: cx.pool, out: cx.out, scratch: &mut scratch });
@@ -326,6 +330,7 @@ impl Node {
             self.timers.cancel(due, kind);
             match kind {
                 TimerKind::Stream(id) => self.on_stream_timeout(id, turn),
+                TimerKind::Rejoin => self.look_again(turn),
                 TimerKind::Gossip if !self.has_broadcasts() => {
                     self.timers.clear(TimerKind::Gossip);
                 }

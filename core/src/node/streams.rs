@@ -433,9 +433,9 @@ impl Node {
 
 /// What a reply that did not lead to a merge says about the seed.
 fn join_failure(message: &StreamMessage) -> JoinFailure {
-    match message.kind() {
-        MessageType::Err => swim::decode_error_reply(message.body())
-            .map_or(JoinFailure::Incompatible, |reply| JoinFailure::Refused(reply.error.into())),
-        _ => JoinFailure::Incompatible,
+    if message.kind() != MessageType::Err {
+        return JoinFailure::Incompatible;
     }
+    swim::decode_error_reply(message.body())
+        .map_or(JoinFailure::Incompatible, |reply| JoinFailure::Refused(reply.error.into()))
 }

@@ -29,7 +29,7 @@ const COMPILE_BURST: u64 = SECOND;
 /// Why an expression was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Error)]
 pub enum PatternError {
-    /// Longer than [`PATTERN_BYTES_MAX`].
+    /// Longer than `PATTERN_BYTES_MAX`.
     #[error("the expression is longer than {PATTERN_BYTES_MAX} bytes")]
     TooLong,
     /// Would take too much memory or time, or nests too deeply.

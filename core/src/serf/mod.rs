@@ -132,6 +132,7 @@ impl Serf {
             | TimerKind::ProbeTick
             | TimerKind::Gossip
             | TimerKind::PushPull
+            | TimerKind::Rejoin
             | TimerKind::Suspicion(_)
             | TimerKind::Relay(_)
             | TimerKind::Stream(_) => unreachable!("{kind:?} belongs to another layer"),

@@ -47,7 +47,7 @@ pub struct JournalOptions {
 /// Keeps a snapshot file, without touching it: the driver carries out the [`DiskAction`]s.
 ///
 /// Records wait in a buffer until it is full (4,096 bytes), or an append comes more than 500 ms after the one that
-/// flushed last, or the node leaves, or the journal is shut down. As in Serf there is no flush timer. A file that
+/// flushed last, or the node leaves, or the driver finds them due, or the journal is shut down. A file that
 /// outgrew its members is replaced by one that holds only the present state.
 ///
 /// If an action fails, the driver drops all actions up to the next [`DiskAction::Replace`] and calls
@@ -123,6 +123,21 @@ impl Journal {
             self.flush(actions);
             actions.push(DiskAction::Sync);
         }
+    }
+
+    /// When what waits should be written although nothing follows it; `None` if nothing waits.
+    ///
+    /// Serf has no such time: there a line can wait for ever.
+    #[must_use]
+    pub fn flush_due(&self) -> Option<Instant> {
+        let at = self.flushed_at.filter(|_| !self.buffer.is_empty())?;
+        Some(at + FLUSH_INTERVAL)
+    }
+
+    /// Writes what waits.
+    pub fn flush_now(&mut self, now: Instant, actions: &mut Vec<DiskAction>) {
+        self.flushed_at = Some(now);
+        self.flush(actions);
     }
 
     /// Writes all that waits; for the end of the process. A broken file is replaced without regard to the pause.

@@ -120,6 +120,20 @@ fn an_append_flushes_only_after_the_interval() {
 }
 
 #[test]
+fn what_nothing_follows_is_flushed_when_it_is_due() {
+    let mut journal = journal();
+    assert_eq!(journal.flush_due(), None);
+    append(&mut journal, &alive("a"), at(100));
+    assert_eq!(journal.flush_due(), None, "nothing waits");
+    append(&mut journal, &alive("b"), at(200));
+    assert_eq!(journal.flush_due(), Some(at(600)));
+    let mut actions = Vec::new();
+    journal.flush_now(at(600), &mut actions);
+    assert_eq!(actions, [DiskAction::Write(written(&[alive("b")]))]);
+    assert_eq!(journal.flush_due(), None);
+}
+
+#[test]
 fn a_full_buffer_is_flushed_at_once() {
     let mut journal = journal();
     let record = alive(&"n".repeat(1_000));

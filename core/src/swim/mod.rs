@@ -453,6 +453,7 @@ impl Swim {
             TimerKind::Leave
             | TimerKind::Reap
             | TimerKind::Reconnect
+            | TimerKind::Rejoin
             | TimerKind::QueueCheck
             | TimerKind::Coalesce
             | TimerKind::UserCoalesce

@@ -1,6 +1,7 @@
 //! The `sim` command: verbs, exit codes, and the one writer to standard output.
 
 mod list;
+mod overlay;
 mod progress;
 mod replay;
 mod run;
@@ -53,6 +54,8 @@ enum Verb {
     List(list::ListArgs),
     /// Run one seed again and look at it closely
     Replay(replay::ReplayArgs),
+    /// Draw what real agents measured over what the simulator says
+    Overlay(overlay::OverlayArgs),
 }
 
 /// `--set`, shared by the verbs that read scenarios.
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
         Verb::Validate(args) => validate::validate(&args, &mut console),
         Verb::List(args) => list::list(&args, &mut console),
         Verb::Replay(args) => replay::replay(&args, &mut console),
+        Verb::Overlay(args) => overlay::overlay(&args, &mut console),
     };
     let exit = exit.max(console.finish());
     ExitCode::from(exit as u8)

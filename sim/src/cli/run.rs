@@ -62,10 +62,10 @@ pub(super) struct RunArgs {
 
 /// Seeds from the command line. A type of its own, because clap reads a `Vec` as a repeated flag.
 #[derive(Clone, Debug)]
-struct Seeds(Vec<u64>);
+pub(super) struct Seeds(pub(super) Vec<u64>);
 
 impl Seeds {
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         parse_seeds(text).map(Self)
     }
 }

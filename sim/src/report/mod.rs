@@ -12,6 +12,7 @@ mod facts;
 mod figures;
 mod flags;
 mod html;
+pub mod overlay;
 mod queries;
 mod stats;
 mod summary;

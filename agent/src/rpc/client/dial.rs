@@ -4,16 +4,15 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use std::io;
 
-use nix::errno::Errno;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
+use crate::go::address::{canonical, is_domain_name, no_such_host, parse_port, split_host_port};
+use crate::go::errors::os_text;
+
 /// Longest time for the whole of dialing: the look-up and every address it gave.
 const DIAL_TIME_MAX: Duration = Duration::from_secs(10);
-
-/// Where the system keeps the names of ports.
-const SERVICES: &str = "/etc/services";
 
 /// A connection of either kind.
 pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -40,26 +39,16 @@ pub(super) async fn dial(address: &str) -> Result<Box<dyn Wire>, String> {
             Err(why) => first_error.get_or_insert(format!("dial tcp {label}: {why}")),
         };
     }
-    Err(first_error.unwrap_or_else(|| no_such_host(host)))
+    Err(first_error.unwrap_or_else(|| unknown(host)))
 }
 
 /// What an attempt to connect gave, with Go's text if it failed.
 fn connected<T>(attempt: Result<io::Result<T>, tokio::time::error::Elapsed>) -> Result<T, String> {
     match attempt {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(format!("connect: {}", errno_text(&error))),
+        Ok(Err(error)) => Err(format!("connect: {}", os_text(&error))),
         Err(_) => Err("i/o timeout".to_owned()),
     }
-}
-
-/// The operating system's text as Go writes it: with a small first letter and without the number.
-fn errno_text(error: &io::Error) -> String {
-    let Some(code) = error.raw_os_error() else { return error.to_string() };
-    let mut text = Errno::from_raw(code).desc().to_owned();
-    if let Some(first) = text.get_mut(..1) {
-        first.make_ascii_lowercase();
-    }
-    text
 }
 
 /// The addresses of a host, each with the name that error texts give it.
@@ -73,11 +62,12 @@ async fn resolve(
         return Ok(local.map(|ip| (format!(":{port}"), SocketAddr::new(ip, port))).to_vec());
     }
     if let Ok(ip) = host.parse::<IpAddr>() {
-        let addr = SocketAddr::new(ip.to_canonical(), port);
+        let addr = canonical(SocketAddr::new(ip, port));
         return Ok(vec![(addr.to_string(), addr)]);
     }
-    if is_old_ipv4_notation(host) {
-        return Err(no_such_host(host));
+    // An IPv6 address with a zone is for the system to read.
+    if !is_domain_name(host) && !host.contains(':') {
+        return Err(unknown(host));
     }
     match timeout_at(deadline, lookup_host((host, port))).await {
         Ok(Ok(found)) => {
@@ -85,79 +75,22 @@ async fn resolve(
             found.sort_by_key(|(_, addr)| addr.is_ipv6());
             Ok(found)
         }
-        Ok(Err(_)) => Err(no_such_host(host)),
+        Ok(Err(_)) => Err(unknown(host)),
         Err(_) => Err(format!("dial tcp: lookup {host}: i/o timeout")),
     }
 }
 
-fn no_such_host(host: &str) -> String {
-    format!("dial tcp: lookup {host}: no such host")
+fn unknown(host: &str) -> String {
+    format!("dial tcp: {}", no_such_host(host))
 }
 
-/// Whether the C library would read a name as a number (`127.1`, `0x7f000001`), which Go does not.
-fn is_old_ipv4_notation(host: &str) -> bool {
-    let last = host.rsplit('.').next().unwrap_or_default();
-    last.starts_with("0x") || (!last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// Splits `host:port`.
+/// Reads `host:port`.
 fn host_and_port(address: &str) -> Result<(&str, u16), String> {
     if address.is_empty() {
         return Err("missing address".to_owned());
     }
-    let (host, port) = split(address).map_err(|why| format!("address {address}: {why}"))?;
-    Ok((host, port_number(port)?))
-}
-
-fn split(address: &str) -> Result<(&str, &str), &'static str> {
-    const NO_PORT: &str = "missing port in address";
-    const COLONS: &str = "too many colons in address";
-    let (before, port) = address.rsplit_once(':').ok_or(NO_PORT)?;
-    let (host, rest) = match address.strip_prefix('[') {
-        None if before.contains(':') => return Err(COLONS),
-        None => (before, address),
-        Some(inner) => {
-            let (host, behind) = inner.split_once(']').ok_or("missing ']' in address")?;
-            match behind.strip_prefix(':') {
-                Some(after) if after == port => (host, behind),
-                Some(_) => return Err(COLONS),
-                None => return Err(NO_PORT),
-            }
-        }
-    };
-    let opening = address.strip_prefix('[').unwrap_or(address);
-    if opening.contains('[') {
-        return Err("unexpected '[' in address");
-    }
-    if rest.contains(']') {
-        return Err("unexpected ']' in address");
-    }
-    Ok((host, port))
-}
-
-/// The number of a port that is given as one or by its name.
-fn port_number(port: &str) -> Result<u16, String> {
-    let digits = port.strip_prefix(['+', '-']).unwrap_or(port);
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        let services = std::fs::read_to_string(SERVICES).unwrap_or_default();
-        return service_port(&services, &port.to_ascii_lowercase())
-            .ok_or_else(|| format!("address tcp/{port}: unknown port"));
-    }
-    let significant = digits.trim_start_matches('0');
-    match significant.parse() {
-        _ if significant.is_empty() => Ok(0),
-        Ok(number) if !port.starts_with('-') => Ok(number),
-        _ => Err(format!("address {port}: invalid port")),
-    }
-}
-
-/// Finds the TCP port of a service in the text of `/etc/services`.
-fn service_port(services: &str, name: &str) -> Option<u16> {
-    services.lines().find_map(|line| {
-        let mut words = line.split('#').next()?.split_whitespace();
-        let (service, port) = (words.next()?, words.next()?.strip_suffix("/tcp")?);
-        (service == name || words.any(|alias| alias == name)).then(|| port.parse().ok())?
-    })
+    let (host, port) = split_host_port(address)?;
+    Ok((host, parse_port(port)?))
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
 //! A real agent and its log behind the server.
-#![expect(clippy::disallowed_methods, reason = "a test may take any free port")]
 
 use std::net::{TcpListener, UdpSocket};
 use std::sync::Arc;

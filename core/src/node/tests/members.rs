@@ -166,6 +166,35 @@ fn file(wire: &Wire, node: usize) -> Vec<u8> {
     file
 }
 
+fn restore(wire: &mut Wire, index: usize, restored: &Restored) {
+    let me = Identity::new(&format!("n{index}"), addr(index)).expect("valid");
+    let mut cx = Cx { now: wire.now, pool: &mut wire.pool, out: &mut wire.out };
+    let node = Node::restore(Arc::clone(&wire.config), &me, [99; 32], restored, &mut cx);
+    wire.nodes[index] = Some(node);
+    wire.drain(index);
+}
+
+#[test]
+fn rejoins_that_form_islands_are_made_one_by_the_second_look() {
+    let mut wire = Wire::new(Options { snapshot: true, ..Options::lan() }, 0);
+    wire.nodes = vec![None, None, None, None];
+    let remembers = |others: &[usize]| {
+        let member = |&other: &usize| (format!("n{other}").into(), addr(other).to_string().into());
+        Restored { members: others.iter().map(member).collect(), ..Restored::default() }
+    };
+    // The first one also remembers one that is not up yet; the others know of nobody beyond their island.
+    restore(&mut wire, 0, &remembers(&[1, 2]));
+    restore(&mut wire, 1, &remembers(&[0]));
+    wire.run(seconds(1));
+    restore(&mut wire, 2, &remembers(&[3]));
+    restore(&mut wire, 3, &remembers(&[2]));
+    wire.run(seconds(3));
+    let sizes = |wire: &Wire| [0, 1, 2, 3].map(|node| wire.node(node).members_len());
+    assert_eq!(sizes(&wire), [2, 2, 2, 2], "two islands, as with Serf for ever");
+    wire.run(seconds(9));
+    assert_eq!(sizes(&wire), [4, 4, 4, 4]);
+}
+
 #[test]
 fn a_node_restored_from_its_snapshot_rejoins_and_hears_nothing_twice() {
     let mut wire = cluster(Options { snapshot: true, ..Options::lan() }, 5);
@@ -178,11 +207,7 @@ fn a_node_restored_from_its_snapshot_rejoins_and_hears_nothing_twice() {
     assert_eq!(restored.members.len(), 5);
     assert_eq!(restored.clocks.event, 1);
 
-    let me = Identity::new("n4", addr(4)).expect("valid");
-    let mut cx = Cx { now: wire.now, pool: &mut wire.pool, out: &mut wire.out };
-    let node = Node::restore(Arc::clone(&wire.config), &me, [99; 32], &restored, &mut cx);
-    wire.nodes[4] = Some(node);
-    wire.drain(4);
+    restore(&mut wire, 4, &restored);
     wire.run(seconds(60));
     assert!(wire.everybody_shows(4, Some(MemberStatus::Alive)));
     assert_eq!(wire.node(4).members_len(), 5);
