@@ -140,6 +140,21 @@ mod tests {
     }
 
     #[test]
+    fn every_option_that_the_help_names_exists() {
+        let known = command();
+        for text in [
+            include_str!("../cli/help/agent.txt"),
+            include_str!("../cli/help/agent-additional.txt"),
+        ] {
+            let options = text.lines().filter_map(|line| line.strip_prefix("  -"));
+            for option in options.filter(|option| option.starts_with(char::is_alphabetic)) {
+                let name = option.split(['=', ' ']).next().unwrap_or_default();
+                assert!(known.get_arguments().any(|arg| arg.get_id() == name), "-{name}");
+            }
+        }
+    }
+
+    #[test]
     fn values_become_the_fields_of_their_flags() {
         let flags = flags(&[
             "-node=n",
