@@ -95,7 +95,7 @@ struct Pair {
     measured: Vec<Course>,
 }
 
-/// What [`write`] made.
+/// What [`write()`] made.
 #[derive(Debug)]
 pub struct Overlay {
     /// The pictures.
