@@ -151,7 +151,7 @@ async fn kill(child: &mut Child, group: Option<Pid>, limit: Duration) -> String 
 }
 
 /// What Go says of a status; `None` for success.
-fn failure(status: ExitStatus) -> Option<String> {
+pub(super) fn failure(status: ExitStatus) -> Option<String> {
     if let Some(signal) = status.signal() {
         let core = if status.core_dumped() { " (core dumped)" } else { "" };
         return Some(format!("signal: {}{core}", signal_name(signal)));
