@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ipnet::{Ipv4Net, Ipv6Net};
+
 use crate::config::address::Endpoint;
 use crate::config::interface::{Interfaces, owns, private_address};
 use crate::event::{AgentEvent, Member};
@@ -63,51 +65,47 @@ pub(super) fn doubt(
 }
 
 /// Networks of special purpose (RFC 6890): everything else is public.
-const SPECIAL: &[(IpAddr, u8)] = &[
-    v4([0, 0, 0, 0], 8),
-    v4([10, 0, 0, 0], 8),
-    v4([100, 64, 0, 0], 10),
-    v4([127, 0, 0, 0], 8),
-    v4([169, 254, 0, 0], 16),
-    v4([172, 16, 0, 0], 12),
-    v4([192, 0, 0, 0], 24),
-    v4([192, 0, 2, 0], 24),
-    v4([192, 88, 99, 0], 24),
-    v4([192, 168, 0, 0], 16),
-    v4([198, 18, 0, 0], 15),
-    v4([198, 51, 100, 0], 24),
-    v4([203, 0, 113, 0], 24),
-    v4([240, 0, 0, 0], 4),
-    v6([0, 0, 0, 0, 0, 0, 0, 0], 127),
-    v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96),
-    v6([0x100, 0, 0, 0, 0, 0, 0, 0], 64),
-    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),
-    v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),
-    v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),
-    v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),
-    v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),
+const SPECIAL_V4: [Ipv4Net; 14] = [
+    v4(0, 0, 0, 8),
+    v4(10, 0, 0, 8),
+    v4(100, 64, 0, 10),
+    v4(127, 0, 0, 8),
+    v4(169, 254, 0, 16),
+    v4(172, 16, 0, 12),
+    v4(192, 0, 0, 24),
+    v4(192, 0, 2, 24),
+    v4(192, 88, 99, 24),
+    v4(192, 168, 0, 16),
+    v4(198, 18, 0, 15),
+    v4(198, 51, 100, 24),
+    v4(203, 0, 113, 24),
+    v4(240, 0, 0, 4),
+];
+const SPECIAL_V6: [Ipv6Net; 8] = [
+    v6(0, 0, 127),
+    v6(0x64, 0xff9b, 96),
+    v6(0x100, 0, 64),
+    v6(0x2001, 0, 23),
+    v6(0x2001, 0xdb8, 32),
+    v6(0x2002, 0, 16),
+    v6(0xfc00, 0, 7),
+    v6(0xfe80, 0, 10),
 ];
 
-const fn v4([a, b, c, d]: [u8; 4], bits: u8) -> (IpAddr, u8) {
-    (IpAddr::V4(Ipv4Addr::new(a, b, c, d)), bits)
+const fn v4(a: u8, b: u8, c: u8, bits: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, 0), bits)
 }
 
-const fn v6([a, b, c, d, e, f, g, h]: [u16; 8], bits: u8) -> (IpAddr, u8) {
-    (IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h)), bits)
+const fn v6(a: u16, b: u16, bits: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), bits)
 }
 
 /// Whether gossip with an advertised address may cross the internet, which asks for encryption.
 pub(super) fn is_public(ip: IpAddr) -> bool {
-    let inside = |(network, bits): &(IpAddr, u8)| match (ip.to_canonical(), network) {
-        (IpAddr::V4(ip), IpAddr::V4(network)) => {
-            (ip.to_bits() ^ network.to_bits()).leading_zeros() >= u32::from(*bits)
-        }
-        (IpAddr::V6(ip), IpAddr::V6(network)) => {
-            (ip.to_bits() ^ network.to_bits()).leading_zeros() >= u32::from(*bits)
-        }
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-    };
-    !SPECIAL.iter().any(inside)
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => !SPECIAL_V4.iter().any(|network| network.contains(&ip)),
+        IpAddr::V6(ip) => !SPECIAL_V6.iter().any(|network| network.contains(&ip)),
+    }
 }
 
 /// Warns once when another member advertises the address of `agent`.
