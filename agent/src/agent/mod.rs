@@ -183,6 +183,11 @@ impl Agent {
     /// This member, with its present tags; as it was last seen once the agent is shut down.
     pub(crate) async fn local(&self) -> Member {
         let present = self.driver.ask(Request::Local).await.flatten();
+        self.seen(present)
+    }
+
+    /// The own member, as the driver has just told it or as it was last seen.
+    fn seen(&self, present: Option<Member>) -> Member {
         let mut own = self.shared.own.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(present) = present {
             *own = present;
@@ -390,7 +395,7 @@ impl Agent {
 
     /// Waits until the node has stopped by itself: its name is taken.
     pub(crate) async fn gossip_stopped(&self) {
-        while self.driver.ended().await != Ended::ByItself {
+        if self.driver.ended().await != Ended::ByItself {
             std::future::pending::<()>().await;
         }
     }
@@ -398,7 +403,7 @@ impl Agent {
     /// Ends the node and closes its files and sockets. Without a leave the others will see it fail.
     pub(crate) async fn shut_down(&self) {
         tracing::info!(target: "agent", "requesting serf shutdown");
-        if !self.driver.has_left() && self.driver.ask(Request::Local).await.is_some() {
+        if !self.driver.has_left() && !self.driver.has_ended() {
             tracing::warn!(target: "serf", "Shutdown without a Leave");
         }
         // It has ended already if nobody takes the request.

@@ -9,9 +9,9 @@ use crate::task;
 impl Agent {
     /// The sections `agent`, `runtime`, `serf`, `tags` and `event_handlers`.
     pub(crate) async fn stats(&self) -> Stats {
-        let info = self.driver.ask(Request::Info).await;
-        let serf = info.map(|info| info.pairs()).unwrap_or_default();
-        let local = self.local().await;
+        let answer = self.driver.ask(Request::Info).await;
+        let (serf, present) = answer.map(|(info, own)| (info.pairs(), own)).unwrap_or_default();
+        let local = self.seen(present);
         let tags = local.tags.iter();
         let section = |pairs: Vec<(&str, String)>| {
             pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()

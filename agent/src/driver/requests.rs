@@ -28,14 +28,31 @@ const RECORDS: usize = 512;
 /// One request. Every one is answered, unless the driver ends first.
 #[derive(Debug)]
 pub(crate) enum Request {
-    Command { command: Command, reply: oneshot::Sender<Result<Reply, OpError>> },
-    Join { seeds: Vec<SocketAddr>, replay: bool, reply: oneshot::Sender<JoinAnswer> },
-    Query { params: QueryParams, reply: oneshot::Sender<Result<Records, OpError>> },
+    Command {
+        command: Command,
+        reply: oneshot::Sender<Result<Reply, OpError>>,
+    },
+    Join {
+        seeds: Vec<SocketAddr>,
+        replay: bool,
+        reply: oneshot::Sender<JoinAnswer>,
+    },
+    Query {
+        params: QueryParams,
+        reply: oneshot::Sender<Result<Records, OpError>>,
+    },
     Members(oneshot::Sender<Vec<Member>>),
     Local(oneshot::Sender<Option<Member>>),
-    Info(oneshot::Sender<Info>),
-    Coordinate { name: String, reply: oneshot::Sender<Option<Coordinate>> },
-    Subscribe { subscriber: Subscriber, reply: oneshot::Sender<()> },
+    /// The node's figures, and the own record.
+    Info(oneshot::Sender<(Info, Option<Member>)>),
+    Coordinate {
+        name: String,
+        reply: oneshot::Sender<Option<Coordinate>>,
+    },
+    Subscribe {
+        subscriber: Subscriber,
+        reply: oneshot::Sender<()>,
+    },
     Stop(oneshot::Sender<()>),
 }
 
@@ -134,6 +151,11 @@ impl Handle {
             self.left.store(true, Ordering::Relaxed);
         }
         answer
+    }
+
+    /// Whether the driver has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.borrow().is_some()
     }
 
     /// Whether the node has left.
@@ -244,7 +266,7 @@ impl Driver {
             Request::Query { params, reply } => self.on_query(params, reply),
             Request::Members(reply) => answer(reply, self.members()),
             Request::Local(reply) => answer(reply, self.local()),
-            Request::Info(reply) => answer(reply, self.node.info()),
+            Request::Info(reply) => answer(reply, (self.node.info(), self.local())),
             Request::Coordinate { name, reply } => {
                 let id = self.pool.find(&name);
                 answer(reply, id.and_then(|id| self.node.coordinate(id)))
@@ -329,8 +351,7 @@ impl Driver {
 
     /// The own record; it exists as long as the node does.
     fn local(&self) -> Option<Member> {
-        let me = self.node.id();
-        let own = self.node.members(&self.pool).find(|member| member.id == me)?;
+        let own = self.node.member(self.node.id(), &self.pool)?;
         Some(describe(own.name, own.profile, Some(own.status)))
     }
 

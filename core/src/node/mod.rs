@@ -24,7 +24,7 @@ use crate::rng::Rng;
 use crate::serf::Serf;
 use crate::snapshot::{Clocks, Restored};
 use crate::stats::{Stats, bump, bump_by};
-use crate::swim::{Action, Swim, SwimCx};
+use crate::swim::{Action, Record, Swim, SwimCx};
 use crate::time::Instant;
 use crate::timers::{TimerKind, Timers};
 use crate::trace::{MemberState, MemberStatus, Trace};
@@ -233,18 +233,26 @@ impl Node {
 
     /// Every known member, itself included, in every status, in order of id.
     pub fn members<'a>(&'a self, pool: &'a Pool) -> impl Iterator<Item = MemberView<'a>> {
-        self.swim.records().map(|(id, record)| {
-            let member = self.swim.member(id);
-            MemberView {
-                id,
-                name: pool.name(id),
-                profile: pool.profile(record.profile),
-                status: record.status,
-                status_ltime: record.ltime,
-                incarnation: member.map_or(0, |member| member.incarnation),
-                state: member.map(|member| member.state),
-            }
-        })
+        self.swim.records().map(|(id, record)| self.view(id, record, pool))
+    }
+
+    /// One known member, in every status; `None` if this node has no record of it.
+    #[must_use]
+    pub fn member<'a>(&'a self, id: NodeId, pool: &'a Pool) -> Option<MemberView<'a>> {
+        self.swim.record(id).map(|record| self.view(id, record, pool))
+    }
+
+    fn view<'a>(&'a self, id: NodeId, record: Record, pool: &'a Pool) -> MemberView<'a> {
+        let member = self.swim.member(id);
+        MemberView {
+            id,
+            name: pool.name(id),
+            profile: pool.profile(record.profile),
+            status: record.status,
+            status_ltime: record.ltime,
+            incarnation: member.map_or(0, |member| member.incarnation),
+            state: member.map(|member| member.state),
+        }
     }
 
     /// The status this node shows for a member; `None` if it has no record of it.
