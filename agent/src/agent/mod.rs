@@ -14,12 +14,11 @@ use std::io;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Mutex as Turn, mpsc, watch};
 use tokio::task::spawn_blocking;
-use uwasa_core::command::{Command, KeyReport, OpError, QueryParams, TagFilter};
+use uwasa_core::command::{Command, KeyReport, OpError, QueryParams};
 use uwasa_core::coordinate::Coordinate;
 use uwasa_core::tags::Tags;
 
@@ -41,25 +40,6 @@ pub struct Joined {
     pub contacted: u32,
     /// Set when none answered.
     pub error: Option<AgentError>,
-}
-
-/// A query to send.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Query {
-    /// Name.
-    pub name: Box<str>,
-    /// Payload.
-    pub payload: Bytes,
-    /// Only members with these names; empty: all.
-    pub filter_nodes: Vec<Box<str>>,
-    /// Only members whose tags match.
-    pub filter_tags: Vec<TagFilter>,
-    /// Ask for acks.
-    pub ack: bool,
-    /// Members that pass on each answer besides the direct copy.
-    pub relay_factor: u8,
-    /// How long to wait, in nanoseconds; 0: the default for the cluster's size, negative: not at all.
-    pub timeout: i64,
 }
 
 /// What comes of a query, in order. `Done` is the last, and always comes.
@@ -242,7 +222,7 @@ impl Agent {
     /// Too large, a reserved name, unsupported by the protocol version, or the agent is shut down.
     pub(crate) async fn query(
         &self,
-        query: Query,
+        query: QueryParams,
     ) -> Result<mpsc::Receiver<QueryRecord>, AgentError> {
         let (called, shown) = shown(&query.name, &query.payload, QUERY_BYTES_MAX);
         tracing::debug!(target: "agent", "Requesting query send: {called}. Payload: {shown}");
@@ -253,39 +233,27 @@ impl Agent {
         result
     }
 
-    async fn send_query(&self, query: Query) -> Result<mpsc::Receiver<QueryRecord>, AgentError> {
+    async fn send_query(
+        &self,
+        query: QueryParams,
+    ) -> Result<mpsc::Receiver<QueryRecord>, AgentError> {
         let reserved = query.name.starts_with("_serf_");
         if reserved && (&*query.name != "_serf_ping" || !query.payload.is_empty()) {
             return Err(AgentError("Queries cannot contain the '_serf_' prefix".to_owned()));
         }
-        // A time that is over at once still needs to be one: zero means the default.
-        let timeout = u64::try_from(query.timeout).unwrap_or(1);
-        let params = QueryParams {
-            name: query.name,
-            payload: query.payload,
-            filter_nodes: query.filter_nodes,
-            filter_tags: query.filter_tags,
-            ack: query.ack,
-            relay_factor: query.relay_factor,
-            timeout: Duration::from_nanos(timeout),
-        };
         let ask = async |params| {
             let answer = self.driver.ask(|reply| Request::Query { params, reply }).await;
             answer.unwrap_or(Err(OpError::ShutDown))
         };
-        let answer = match ask(params.clone()).await {
+        let answer = match ask(query.clone()).await {
             Err(OpError::BadFilter { filter, reason }) => {
                 // Serf sends it, and no member matches: the same without the noise.
                 tracing::warn!(
                     target: "agent",
                     "query filter on tag {:?} matches nobody: {reason}", filter.tag
                 );
-                ask(QueryParams {
-                    filter_nodes: vec!["".into()],
-                    filter_tags: Vec::new(),
-                    ..params
-                })
-                .await
+                ask(QueryParams { filter_nodes: vec!["".into()], filter_tags: Vec::new(), ..query })
+                    .await
             }
             answer => answer,
         };

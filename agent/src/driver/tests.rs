@@ -4,11 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use std::time::Duration;
 
 use bytes::Bytes;
+use uwasa_core::command::QueryParams;
 use uwasa_core::config::{Identity, Options};
 use uwasa_core::tags::Tags;
 
 use super::*;
-use crate::agent::{Agent, Query, Settings};
+use crate::agent::{Agent, Settings};
 use crate::filter::Filter;
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -63,7 +64,8 @@ async fn two_agents_join_and_share_an_event_and_a_query() {
     let AgentEvent::User { name, payload, .. } = &*event else { panic!("{event:?}") };
     assert_eq!((&**name, &payload[..]), ("deploy", &b"v1"[..]));
 
-    let query = Query { name: "load".into(), ack: true, timeout: 500_000_000, ..Query::default() };
+    let timeout = Duration::from_millis(500);
+    let query = QueryParams { name: "load".into(), ack: true, timeout, ..QueryParams::default() };
     let mut records = two.query(query).await.unwrap();
     let event = events.next().await.unwrap();
     let AgentEvent::Query { id, .. } = &*event else { panic!("{event:?}") };

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use uwasa_core::command::QueryParams;
 use uwasa_core::coordinate::Coordinate;
 use uwasa_core::tags::Tags;
 
 use crate::agent::{
-    Agent, AgentError, Joined, KeyOutcome, KeyRequest, Query, QueryRecord, Stats, Subscription,
+    Agent, AgentError, Joined, KeyOutcome, KeyRequest, QueryRecord, Stats, Subscription,
 };
 use crate::event::{Member, QueryId};
 use crate::filter::Filter;
@@ -33,7 +34,7 @@ pub(super) trait Backend: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), AgentError>> + Send;
     fn query(
         &self,
-        query: Query,
+        query: QueryParams,
     ) -> impl Future<Output = Result<mpsc::Receiver<QueryRecord>, AgentError>> + Send;
     fn respond(
         &self,
@@ -125,7 +126,7 @@ impl Backend for Running {
         self.agent.user_event(name, payload, coalesce).await
     }
 
-    async fn query(&self, query: Query) -> Result<mpsc::Receiver<QueryRecord>, AgentError> {
+    async fn query(&self, query: QueryParams) -> Result<mpsc::Receiver<QueryRecord>, AgentError> {
         self.agent.query(query).await
     }
 

@@ -1,14 +1,15 @@
 //! Requests as clients write them: headers, and bodies in as many forms as Go's codec reads.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
-use uwasa_core::command::TagFilter;
+use uwasa_core::command::{QueryParams, TagFilter};
 use uwasa_core::tags::Tags;
 use uwasa_core::wire::msgpack::{DecodeErrorKind, Reader};
 
 use super::wording::{Refusal, Wanted};
-use crate::agent::{KeyRequest, Query};
+use crate::agent::KeyRequest;
 
 /// Most elements of a list or a map in a request.
 const ELEMENTS_MAX: u32 = 65_536;
@@ -134,7 +135,7 @@ pub(super) enum Request {
     Monitor { level: String },
     Stop { seq: u64 },
     Leave,
-    Query(Query),
+    Query(QueryParams),
     Respond { id: u64, payload: Bytes },
     Keys(KeyRequest),
     Stats,
@@ -303,10 +304,10 @@ fn member_filter(body: &mut Reader<'_>) -> Result<MemberFilter, Refusal> {
     Ok(filter)
 }
 
-fn query(body: &mut Reader<'_>) -> Result<Query, Refusal> {
+fn query(body: &mut Reader<'_>) -> Result<QueryParams, Refusal> {
     let declared =
         ["FilterNodes", "FilterTags", "RequestAck", "RelayFactor", "Timeout", "Name", "Payload"];
-    let mut query = Query::default();
+    let mut query = QueryParams::default();
     fields(body, &declared, |value, key| {
         match key {
             b"FilterNodes" => {
@@ -321,7 +322,10 @@ fn query(body: &mut Reader<'_>) -> Result<Query, Refusal> {
             }
             b"RequestAck" => query.ack = boolean(value)?,
             b"RelayFactor" => query.relay_factor = Wanted::Integer.read(value, Reader::u8)?,
-            b"Timeout" => query.timeout = signed(value)?,
+            b"Timeout" => {
+                // A time that is over at once still needs to be one: zero means the default.
+                query.timeout = Duration::from_nanos(u64::try_from(signed(value)?).unwrap_or(1));
+            }
             b"Name" => query.name = text(value)?.into(),
             b"Payload" => query.payload = payload(value)?,
             _ => value.skip()?,

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use subtle::ConstantTimeEq as _;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::oneshot;
+use uwasa_core::command::QueryParams;
 
 use super::backend::Backend;
 use super::errors::{self, shown};
@@ -20,7 +21,7 @@ use super::request::{Command, Header, Request};
 use super::streams::{self, Connection, Stream, Task};
 use super::wording::Refusal;
 use super::{filter, records};
-use crate::agent::{KeyRequest, Query};
+use crate::agent::KeyRequest;
 use crate::filter::Filter;
 
 /// The version of the protocol.
@@ -303,7 +304,7 @@ impl<B: Backend> Session<B> {
         self.answer("").await
     }
 
-    async fn query(&mut self, query: Query) -> Result<(), End> {
+    async fn query(&mut self, query: QueryParams) -> Result<(), End> {
         let seq = self.header.seq;
         match self.backend.query(query).await {
             Ok(results) => {

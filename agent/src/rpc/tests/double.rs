@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
+use uwasa_core::command::QueryParams;
 use uwasa_core::coordinate::Coordinate;
 use uwasa_core::pool::Vsn;
 use uwasa_core::tags::Tags;
 
-use crate::agent::{
-    AgentError, Joined, KeyOutcome, KeyRequest, Query, QueryRecord, Stats, Subscription,
-};
+use crate::agent::{AgentError, Joined, KeyOutcome, KeyRequest, QueryRecord, Stats, Subscription};
 use crate::event::{AgentEvent, Member, QueryId};
 use crate::filter::Filter;
 use crate::rpc::backend::{Backend, Lines};
@@ -103,7 +102,7 @@ impl Backend for Double {
         self.call(call).results.pop_front().unwrap_or(Ok(()))
     }
 
-    async fn query(&self, query: Query) -> Result<mpsc::Receiver<QueryRecord>, AgentError> {
+    async fn query(&self, query: QueryParams) -> Result<mpsc::Receiver<QueryRecord>, AgentError> {
         let records = self.call(format!("{query:?}")).queries.pop_front().unwrap_or(Ok(vec![]))?;
         let (sender, receiver) = mpsc::channel(512);
         for record in records {
