@@ -20,6 +20,7 @@ use super::browse::{Browse, question};
 use super::net::{Family, Interface};
 use super::{MAX_PACKET, Settings};
 use crate::agent::Joined;
+use crate::go::errors::os_text;
 
 /// Time from one round of asking to the next.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -264,8 +265,7 @@ fn send(socket: &UdpSocket, family: Family, name: &Name) -> io::Result<()> {
 
 /// Go's text for a question that could not be sent.
 fn go_error(family: Family, socket: &UdpSocket, error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default().to_lowercase();
+    let text = os_text(error);
     let local = socket.local_addr().map(|local| local.to_string()).unwrap_or_default();
     format!("write {} {local}->{}: sendto: {text}", family.network(), family.group())
 }
