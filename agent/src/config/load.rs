@@ -1,10 +1,14 @@
 //! The way from the command line to a configuration that has passed the first checks.
 
+use tracing::Level;
+
 use super::interface::Interfaces;
+use super::resolve::resolve;
 use super::{Config, SECOND, files, flags};
 use crate::go::duration;
 use crate::go::flags::FlagError;
 use crate::handlers::Handler;
+use crate::log;
 
 /// Longest age of members that the core keeps, in nanoseconds: 30 days.
 const AGE_MAX: i64 = 30 * 24 * 3_600 * SECOND;
@@ -51,10 +55,24 @@ pub(crate) fn load(words: &[String], interfaces: &Interfaces) -> Result<Loaded, 
     let handlers = handlers(&config, &mut problems);
     check(&config, interfaces, &mut problems);
     if !problems.is_empty() {
+        problems.extend(level(&config.log_level).err());
+        problems.extend(resolve(&config, interfaces).outcome.err().unwrap_or_default());
         return Err(LoadError::Problems(problems));
     }
     let warnings = settle(&mut config);
     Ok(Loaded { config, handlers, warnings })
+}
+
+/// The least level that is logged.
+///
+/// # Errors
+///
+/// Serf's text for a name that is none.
+pub(crate) fn level(text: &str) -> Result<Level, String> {
+    log::parse_level(text).ok_or_else(|| {
+        let name = text.to_uppercase();
+        format!("Invalid log level: {name}. Valid log levels are: [TRACE DEBUG INFO WARN ERR]")
+    })
 }
 
 fn handlers(config: &Config, problems: &mut Vec<String>) -> Vec<Handler> {
@@ -201,6 +219,9 @@ mod tests {
                 "-mdns-disable-ipv4",
                 "-mdns-disable-ipv6",
                 "-log-format=xml",
+                "-log-level=foo",
+                "-bind=127.0.0.1:x",
+                "-profile=fast",
             ]),
             [
                 "Error: Invalid tag: 'x'",
@@ -209,6 +230,9 @@ mod tests {
                 "mDNS interface specified without enabling mDNS discovery",
                 "Invalid mDNS configuration: both IPv4 and IPv6 are disabled",
                 "Invalid log format: xml. Valid log formats are: [serf json]",
+                "Invalid log level: FOO. Valid log levels are: [TRACE DEBUG INFO WARN ERR]",
+                "Invalid bind address: address tcp/x: unknown port",
+                "Unknown profile: fast",
             ]
         );
     }

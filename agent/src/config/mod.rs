@@ -13,7 +13,7 @@ pub(crate) mod resolve;
 
 use std::collections::BTreeMap;
 
-pub(crate) use load::{LoadError, Loaded, load};
+pub(crate) use load::{LoadError, Loaded, level, load};
 
 /// Nanoseconds of one second.
 pub(crate) const SECOND: i64 = 1_000_000_000;

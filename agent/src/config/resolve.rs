@@ -1,7 +1,5 @@
 //! From texts to what they stand for: addresses, key and profile.
 
-use std::net::IpAddr;
-
 use uwasa_core::config::Options;
 
 use super::Config;
@@ -88,7 +86,8 @@ fn on_interface(
     if name.is_empty() {
         return Ok(bind);
     }
-    let addrs: &[IpAddr] = interfaces.get(name).map_or(&[], Vec::as_slice);
+    // One that does not exist was told of before.
+    let Some(addrs) = interfaces.get(name) else { return Ok(bind) };
     if addrs.is_empty() {
         return Err(format!("Interface '{name}' has no addresses"));
     }

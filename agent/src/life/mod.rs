@@ -10,17 +10,17 @@ mod ui;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tracing::{Dispatch, Level, dispatcher};
+use tracing::{Dispatch, dispatcher};
 use uwasa_core::tags::Tags;
 
 use crate::agent::Agent;
 use crate::config::interface::{self, Interfaces};
 use crate::config::resolve::{Resolved, resolve};
-use crate::config::{Config, LoadError, Loaded, load};
+use crate::config::{Config, LoadError, Loaded, level, load};
 use crate::descriptors;
 use crate::go::flags::FlagError;
 use crate::handlers::{Runner, Settings as HandlerSettings};
-use crate::log::{self, Format, Log, Syslog};
+use crate::log::{Format, Log, Syslog};
 use crate::mdns::{self, Discovery};
 use crate::metrics::{self, Sinks};
 use crate::rpc::server::Server;
@@ -102,13 +102,6 @@ fn prepare(config: &Config) -> Result<(Log, Dispatch), Vec<String>> {
         log.attach_syslog(syslog);
     }
     Ok((log, dispatch))
-}
-
-fn level(text: &str) -> Result<Level, String> {
-    log::parse_level(text).ok_or_else(|| {
-        let name = text.to_uppercase();
-        format!("Invalid log level: {name}. Valid log levels are: [TRACE DEBUG INFO WARN ERR]")
-    })
 }
 
 /// An agent on its way up.

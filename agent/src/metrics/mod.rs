@@ -18,6 +18,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::go::errors::os_text;
 use crate::task::spawn;
 use push::Pending;
 use store::{Recorder, Store};
@@ -42,7 +43,10 @@ pub struct Sinks {
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The address for Prometheus.
-    #[error("Error starting metrics listener on {address}: {error}")]
+    #[error(
+        "Error starting metrics listener on {address}: {}: give another -metrics-addr",
+        os_text(error)
+    )]
     Listen {
         /// As given.
         address: String,

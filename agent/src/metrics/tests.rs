@@ -293,8 +293,10 @@ async fn prometheus_is_answered() {
 
     let taken = Sinks { prometheus: Some(address.to_string()), ..Sinks::default() };
     let error = build(&taken).err().unwrap().to_string();
-    let expected = format!("Error starting metrics listener on {address}: Address already in use");
-    assert!(error.starts_with(&expected), "{error}");
+    let expected = format!(
+        "Error starting metrics listener on {address}: address already in use: give another -metrics-addr"
+    );
+    assert_eq!(error, expected);
 }
 
 #[tokio::test]
