@@ -4,6 +4,7 @@ use uwasa_core::io::Input;
 use uwasa_core::node::Node;
 use uwasa_core::trace::MemberState;
 
+use crate::fact::{End, Fact};
 use crate::net::{Power, Waiting};
 use crate::scenario::{FaultKind, Nanos, NodeIndex};
 use crate::world::World;
@@ -11,6 +12,7 @@ use crate::world::World;
 impl World<'_> {
     /// Fault number `index` begins.
     pub(crate) fn begin_fault(&mut self, index: u32) {
+        self.tell(0, &Fact::FaultBegan(index));
         let fault = &self.scenario.faults[index as usize];
         self.oracle.disturbed(self.fabric.now);
         match &fault.kind {
@@ -33,6 +35,7 @@ impl World<'_> {
 
     /// Fault number `index` ends.
     pub(crate) fn end_fault(&mut self, index: u32) {
+        self.tell(0, &Fact::FaultEnded(index));
         self.oracle.disturbed(self.fabric.now);
         match &self.scenario.faults[index as usize].kind {
             FaultKind::Pause { nodes } => nodes.iter().for_each(|&node| self.resume(node)),
@@ -52,7 +55,7 @@ impl World<'_> {
             disk.lose_power(&mut self.fault_rng);
         }
         self.fabric.cut_line(node);
-        self.end_node(node, Power::Off);
+        self.end_node(node, Power::Off, End::Crashed);
     }
 
     /// The process starts again; if it still runs, it is killed first.
@@ -60,7 +63,7 @@ impl World<'_> {
         if self.fabric.presence(node).is_up() {
             self.streams.stop(node, &mut self.fabric);
             self.oracle.replaced(self.fabric.now, node);
-            self.end_node(node, Power::Down);
+            self.end_node(node, Power::Down, End::Killed);
         }
         if let Some(disk) = &mut self.hosts[node as usize].disk {
             disk.kill();

@@ -1,11 +1,13 @@
 //! Deterministic cluster simulator.
 
 pub mod analytic;
+pub mod check;
 pub mod cli;
 pub mod digest;
 pub mod disk;
 pub mod echo;
 pub mod expect;
+pub mod fact;
 mod fault;
 pub mod metrics;
 pub mod net;

@@ -34,6 +34,9 @@ pub struct SeedResult {
     pub bytes_per_node: Vec<f64>,
     /// Verdict for each expectation, in order of the scenario.
     pub verdicts: Vec<Verdict>,
+    /// Verdict for each invariant; empty if nobody checked them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub invariants: Vec<crate::check::Invariant>,
     /// Observations worth a sentence in the summary (wrong address announced, and the like).
     pub notes: Vec<String>,
 }

@@ -98,7 +98,11 @@ impl Presence {
 /// What the network does with one datagram.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fate {
-    /// It never arrives.
+    /// Nobody has the address.
+    Nowhere,
+    /// A partition stops it.
+    Blocked,
+    /// It is lost on the way.
     Lost,
     /// It arrives after this delay.
     Once(Nanos),
@@ -195,6 +199,10 @@ pub struct Packet {
     pub to: NodeIndex,
     /// Payload.
     pub bytes: Vec<u8>,
+    /// Unique in the run, in order of sending.
+    pub serial: u64,
+    /// When it was sent.
+    pub sent_at: Nanos,
     /// When its last byte leaves the sender.
     departure: Nanos,
     /// The sender's machine was switched off before.
@@ -211,6 +219,17 @@ impl Packet {
     }
 }
 
+/// When a datagram sets out, and its number.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Posted {
+    /// Unique in the run, in order of sending.
+    pub serial: u64,
+    /// When its sender handed it over.
+    pub sent_at: Nanos,
+    /// When its last byte leaves the sender.
+    pub departure: Nanos,
+}
+
 /// Datagrams in flight. Slots keep their buffers, so a steady state allocates nothing.
 #[derive(Debug, Default)]
 pub struct Packets {
@@ -224,7 +243,7 @@ impl Packets {
         &mut self,
         (from, to): (NodeIndex, NodeIndex),
         bytes: &[u8],
-        departure: Nanos,
+        Posted { serial, sent_at, departure }: Posted,
         arrivals: u8,
     ) -> u32 {
         if let Some(index) = self.free.pop() {
@@ -232,12 +251,22 @@ impl Packets {
             slot.bytes.clear();
             slot.bytes.extend_from_slice(bytes);
             (slot.from, slot.to, slot.arrivals) = (from, to, arrivals);
+            (slot.serial, slot.sent_at) = (serial, sent_at);
             (slot.departure, slot.cut) = (departure, false);
             return index;
         }
         let index = u32::try_from(self.slots.len()).expect("fewer than 2^32 packets in flight");
         let bytes = bytes.to_vec();
-        self.slots.push(Packet { from, to, bytes, departure, cut: false, arrivals });
+        self.slots.push(Packet {
+            from,
+            to,
+            bytes,
+            serial,
+            sent_at,
+            departure,
+            cut: false,
+            arrivals,
+        });
         index
     }
 
@@ -355,36 +384,53 @@ impl Fabric {
         }
     }
 
-    /// Sends one datagram. Partitions are judged now; what is on its way already arrives.
-    pub fn send_datagram(&mut self, from: NodeIndex, to: SocketAddr, bytes: &[u8]) {
+    /// Sends one datagram. Partitions are judged now; what is on its way already arrives. Says where it goes and what
+    /// becomes of it; its number is that of datagrams sent so far.
+    pub fn send_datagram(
+        &mut self,
+        from: NodeIndex,
+        to: SocketAddr,
+        bytes: &[u8],
+    ) -> (Option<NodeIndex>, Fate) {
         self.totals.datagrams_sent += 1;
         self.totals.datagram_bytes += bytes.len() as u64;
         let Some(destination) = self.topology.resolve(from, to) else {
             self.totals.datagrams_unreachable += 1;
-            return;
+            return (None, Fate::Nowhere);
         };
         let to = destination.node;
-        if destination.loopback {
-            let packet = self.packets.store((from, to), bytes, self.now, 1);
-            self.queue.push(self.now + LOOPBACK_DELAY, Happening::Packet(packet));
-            return;
-        }
-        let departure = self.uplinks.depart(from, self.now, bytes.len());
-        if self.topology.is_blocked(from, to) {
-            self.totals.datagrams_unreachable += 1;
-            return;
-        }
-        match draw_fate(self.topology.link(from, to), self.uplinks.rng(from)) {
-            Fate::Lost => self.totals.datagrams_lost += 1,
-            Fate::Once(delay) => {
-                let packet = self.packets.store((from, to), bytes, departure, 1);
-                self.queue.push(departure.saturating_add(delay), Happening::Packet(packet));
+        let (serial, sent_at) = (self.totals.datagrams_sent, self.now);
+        let (departure, fate) = if destination.loopback {
+            (sent_at, Fate::Once(LOOPBACK_DELAY))
+        } else {
+            let departure = self.uplinks.depart(from, self.now, bytes.len());
+            let fate = if self.topology.is_blocked(from, to) {
+                Fate::Blocked
+            } else {
+                draw_fate(self.topology.link(from, to), self.uplinks.rng(from))
+            };
+            (departure, fate)
+        };
+        self.post((from, to), bytes, Posted { serial, sent_at, departure }, fate);
+        (Some(to), fate)
+    }
+
+    fn post(&mut self, ends: (NodeIndex, NodeIndex), bytes: &[u8], posted: Posted, fate: Fate) {
+        let mut plan = |delays: &[Nanos]| {
+            let arrivals = u8::try_from(delays.len()).expect("a datagram arrives twice at most");
+            let packet = self.packets.store(ends, bytes, posted, arrivals);
+            for delay in delays {
+                let at = posted.departure.saturating_add(*delay);
+                self.queue.push(at, Happening::Packet(packet));
             }
+        };
+        match fate {
+            Fate::Nowhere | Fate::Blocked => self.totals.datagrams_unreachable += 1,
+            Fate::Lost => self.totals.datagrams_lost += 1,
+            Fate::Once(delay) => plan(&[delay]),
             Fate::Twice(first, second) => {
+                plan(&[first, second]);
                 self.totals.datagrams_duplicated += 1;
-                let packet = self.packets.store((from, to), bytes, departure, 2);
-                self.queue.push(departure.saturating_add(first), Happening::Packet(packet));
-                self.queue.push(departure.saturating_add(second), Happening::Packet(packet));
             }
         }
     }
@@ -432,8 +478,8 @@ mod tests {
         for _ in 0..10_000 {
             match draw_fate(&lossy, &mut rng) {
                 Fate::Lost => lost += 1,
-                Fate::Once(_) => {}
                 Fate::Twice(..) => twice += 1,
+                Fate::Once(_) | Fate::Nowhere | Fate::Blocked => {}
             }
         }
         assert!((2_300..2_700).contains(&lost), "{lost} of 10,000 lost at 25 %");
@@ -461,7 +507,10 @@ mod tests {
         let mut packets = Packets::default();
         let sent: Vec<_> = [(0, 1), (0, 1), (1, 0)]
             .into_iter()
-            .map(|ends| packets.store(ends, &[0; 500], uplinks.depart(ends.0, 0, 500), 1))
+            .map(|ends| {
+                let departure = uplinks.depart(ends.0, 0, 500);
+                packets.store(ends, &[0; 500], Posted { departure, ..Posted::default() }, 1)
+            })
             .collect();
         assert!(uplinks.clear(0, 600_000_000));
         packets.cut(0, 600_000_000);
@@ -469,7 +518,7 @@ mod tests {
         assert_eq!(departed, [true, false, true]);
         assert_eq!(uplinks.depart(0, 700_000_000, 100), 800_000_000, "the line is free again");
         packets.release(sent[1]);
-        let reused = packets.store((0, 1), b"x", 0, 1);
+        let reused = packets.store((0, 1), b"x", Posted::default(), 1);
         assert!(reused == sent[1] && packets.get(reused).departed());
         assert!(!uplinks.clear(1, 600_000_000));
     }
@@ -488,11 +537,11 @@ mod tests {
     #[test]
     fn a_slot_is_reused_after_its_last_arrival() {
         let mut packets = Packets::default();
-        let first = packets.store((0, 1), b"abc", 0, 2);
+        let first = packets.store((0, 1), b"abc", Posted::default(), 2);
         packets.release(first);
-        assert_ne!(packets.store((0, 1), b"x", 0, 1), first);
+        assert_ne!(packets.store((0, 1), b"x", Posted::default(), 1), first);
         packets.release(first);
-        assert_eq!(packets.store((2, 3), b"de", 0, 1), first);
+        assert_eq!(packets.store((2, 3), b"de", Posted::default(), 1), first);
         assert_eq!(packets.get(first).bytes, b"de");
     }
 }

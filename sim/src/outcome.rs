@@ -546,6 +546,7 @@ mod tests {
                 measured: format!("seed {seed} measured"),
                 at: delays.get(3).copied(),
             }],
+            invariants: Vec::new(),
             notes: vec![format!("host2 was late by 0.{seed} s, says host1")],
         }
     }

@@ -14,6 +14,7 @@ use uwasa_core::trace::MemberState;
 use uwasa_core::wire;
 
 use crate::expect::seconds;
+use crate::fact::{End, Fact, Refusal};
 use crate::metrics::Totals;
 use crate::net::{Power, Presence, Waiting};
 use crate::scenario::NodeIndex;
@@ -38,6 +39,7 @@ impl World<'_> {
             let config = self.scenario.config.clone();
             let built = Node::warm(config, &identities[node as usize], seed, &view, &mut cx);
             self.nodes[node as usize] = Some(built);
+            self.tell(node, &Fact::Started { life: 1, restored: false });
             self.after_input(node);
         }
     }
@@ -72,6 +74,7 @@ impl World<'_> {
             None => Node::new(config, identity, seed, &mut cx),
         };
         self.nodes[node as usize] = Some(built);
+        self.tell(node, &Fact::Started { life, restored: restored.is_some() });
         self.after_input(node);
         let own_name = self.scenario.protocol_name(node);
         restored.is_some_and(|it| it.seeds(own_name).next().is_some())
@@ -106,11 +109,11 @@ impl World<'_> {
         ));
         self.oracle.shut_down(now, node);
         self.depart(node, MemberState::Dead);
-        self.quit(node);
+        self.quit(node, End::ShutDown);
     }
 
     /// A process ends in good order; its host stays on.
-    pub(crate) fn quit(&mut self, node: NodeIndex) {
+    pub(crate) fn quit(&mut self, node: NodeIndex, how: End) {
         if let Some(state) = self.nodes[node as usize].as_mut() {
             let now = Instant::from_nanos(self.fabric.now);
             state.stop(&mut Cx { now, pool: &mut self.pool, out: &mut self.outbox });
@@ -121,13 +124,14 @@ impl World<'_> {
         if let Some(disk) = &mut self.hosts[node as usize].disk {
             disk.close();
         }
-        self.end_node(node, Power::Down);
+        self.end_node(node, Power::Down, how);
     }
 
     /// Ends a process: its node is dropped, its counters are kept.
-    pub(crate) fn end_node(&mut self, node: NodeIndex, power: Power) {
+    pub(crate) fn end_node(&mut self, node: NodeIndex, power: Power, how: End) {
         if let Some(old) = self.nodes[node as usize].take() {
             add_stats(&mut self.fabric.totals, &old);
+            self.tell(node, &Fact::Ended(how));
         }
         self.fabric.presence[node as usize].power = power;
         let host = &mut self.hosts[node as usize];
@@ -136,10 +140,7 @@ impl World<'_> {
         self.alarms[node as usize] = Alarm::OFF;
         for waiting in host.backlog.take() {
             match waiting {
-                Waiting::Packet(packet) => {
-                    self.fabric.totals.datagrams_unreachable += 1;
-                    self.fabric.packets.release(packet);
-                }
+                Waiting::Packet(packet) => self.refuse(packet, Refusal::Down),
                 Waiting::Stream(delivery) => {
                     if let Delivered::Data(buffer) = delivery.what {
                         self.streams.recycle(buffer);

@@ -118,6 +118,15 @@ impl Streams {
         self.connections.len() - self.free.len()
     }
 
+    /// The host at the other end of a stream of `node`; `None`: nobody has the address that was dialed, or the node does
+    /// not hold the stream any more.
+    #[must_use]
+    pub fn peer(&self, node: NodeIndex, id: StreamId) -> Option<NodeIndex> {
+        let handle = self.find(node, id)?;
+        let record = &self.connections[handle.connection as usize];
+        (!record.nowhere).then(|| record.ends[handle.side.other().index()].node)
+    }
+
     /// A node acts on one of its streams. Actions on ids it no longer holds do nothing.
     pub fn act(
         &mut self,

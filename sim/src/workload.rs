@@ -7,6 +7,7 @@ use uwasa_core::command::{Command, KeyOp, OpError, Reply};
 use uwasa_core::trace::MemberState;
 
 use crate::expect::seconds;
+use crate::fact::{End, Fact};
 use crate::net::{Happening, Power, Waiting};
 use crate::scenario::{JoinPlan, KeyVerb, Nanos, NodeIndex, Start, WorkKind};
 use crate::world::World;
@@ -267,7 +268,7 @@ impl World<'_> {
             // A stopped process cannot exit; it will when it goes on.
             self.hosts[node as usize].exit_overdue = true;
         } else if presence.is_up() {
-            self.quit(node);
+            self.quit(node, End::Quit);
         }
     }
 
@@ -357,6 +358,7 @@ impl World<'_> {
     fn leave(&mut self, node: NodeIndex, exit_after: Nanos) {
         if self.fabric.presence(node).is_up() {
             self.depart(node, MemberState::Left);
+            self.tell(node, &Fact::LeaveAsked);
             self.issue(node, OperationKind::Leave { exit_after }, Command::Leave);
         }
     }

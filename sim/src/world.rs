@@ -15,9 +15,11 @@ use uwasa_core::rng::Rng;
 use uwasa_core::tags::Tags;
 use uwasa_core::time::Instant;
 
+use crate::check::Invariants;
 use crate::digest::Digest;
 use crate::disk::Disk;
 use crate::expect::{Checks, Scene};
+use crate::fact::{self, Arrived, Fact, Moment, Refusal, Watchers};
 use crate::metrics::{SeedResult, Totals};
 use crate::net::{Backlog, Fabric, Happening, Power};
 use crate::oracle::Oracle;
@@ -35,7 +37,8 @@ const PROGRESS_STEPS: u64 = 200;
 
 /// Runs `scenario` with `seed` to its end. `progress` hears the virtual time now and then.
 pub fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Nanos)) -> SeedResult {
-    let mut world = World::new(scenario, seed);
+    let invariants = Some(Invariants::all(scenario));
+    let mut world = World::watched(scenario, seed, Watchers { invariants });
     let step = (scenario.duration / PROGRESS_STEPS).max(1);
     let mut until = 0;
     while until < scenario.duration {
@@ -125,12 +128,19 @@ pub struct World<'a> {
     pub(crate) refused_answers: u32,
     pub(crate) notes: Vec<String>,
     digest: Digest,
+    watchers: Watchers,
 }
 
 impl<'a> World<'a> {
     /// The world at time zero. A warm start builds every node here; a cold one plans their boots.
     #[must_use]
     pub fn new(scenario: &'a Scenario, seed: u64) -> Self {
+        Self::watched(scenario, seed, Watchers::default())
+    }
+
+    /// The same, with somebody who listens from the first moment on.
+    #[must_use]
+    pub fn watched(scenario: &'a Scenario, seed: u64, watchers: Watchers) -> Self {
         let key = world_key(seed);
         let mut pool = Pool::new(Rng::from_seed_stream(key, 0).next_u64());
         // Interned in order, so that a node's id is its index.
@@ -165,9 +175,23 @@ impl<'a> World<'a> {
             refused_answers: 0,
             notes: Vec::new(),
             digest: Digest::new(),
+            watchers,
         };
         world.plan_scenario();
         world
+    }
+
+    /// Tells those who watch.
+    pub(crate) fn tell(&mut self, node: NodeIndex, fact: &Fact<'_>) {
+        if self.watchers.any() {
+            let scene = fact::Scene {
+                scenario: self.scenario,
+                nodes: &self.nodes,
+                pool: &self.pool,
+                fabric: &self.fabric,
+            };
+            self.watchers.hear(Moment { at: self.fabric.now, node }, fact, scene);
+        }
     }
 
     fn plan_scenario(&mut self) {
@@ -287,8 +311,7 @@ impl<'a> World<'a> {
             (packet.to, packet.bytes.len(), packet.departed())
         };
         if !departed {
-            self.fabric.totals.datagrams_unreachable += 1;
-            self.fabric.packets.release(packet);
+            self.refuse(packet, Refusal::Cut);
             return;
         }
         match self.fabric.presence[to as usize].power {
@@ -296,15 +319,24 @@ impl<'a> World<'a> {
             Power::Paused => {
                 let limit = self.scenario.network.receive_buffer;
                 if !self.hosts[to as usize].backlog.push_packet(packet, bytes, limit) {
-                    self.fabric.totals.datagrams_overflowed += 1;
-                    self.fabric.packets.release(packet);
+                    self.refuse(packet, Refusal::Full);
                 }
             }
-            Power::Off | Power::Down => {
-                self.fabric.totals.datagrams_unreachable += 1;
-                self.fabric.packets.release(packet);
-            }
+            Power::Off | Power::Down => self.refuse(packet, Refusal::Down),
         }
+    }
+
+    /// A datagram arrives and is not taken.
+    pub(crate) fn refuse(&mut self, index: u32, why: Refusal) {
+        let totals = &mut self.fabric.totals;
+        match why {
+            Refusal::Full => totals.datagrams_overflowed += 1,
+            Refusal::Cut | Refusal::Down => totals.datagrams_unreachable += 1,
+        }
+        let packet = self.fabric.packets.get(index);
+        let (serial, from, to) = (packet.serial, packet.from, packet.to);
+        self.tell(to, &Fact::Dropped { serial, from, why });
+        self.fabric.packets.release(index);
     }
 
     /// Hands a datagram to its receiver, borrowing the bytes where they lie.
@@ -312,6 +344,10 @@ impl<'a> World<'a> {
         self.fabric.totals.datagrams_delivered += 1;
         let packet = self.fabric.packets.get(index);
         let (to, from) = (packet.to, self.fabric.topology.addr(packet.from));
+        let arrived =
+            Arrived::Datagram { from: packet.from, serial: packet.serial, sent_at: packet.sent_at };
+        self.tell(to, &Fact::Input(arrived));
+        let packet = self.fabric.packets.get(index);
         if let Some(node) = self.nodes[to as usize].as_mut() {
             let now = Instant::from_nanos(self.fabric.now);
             let mut cx = Cx { now, pool: &mut self.pool, out: &mut self.outbox };
@@ -357,6 +393,18 @@ impl<'a> World<'a> {
 
     /// Hands any input to a node and carries out what it answers.
     pub(crate) fn feed(&mut self, node: NodeIndex, input: Input<'_>) {
+        if self.watchers.any() && self.nodes[node as usize].is_some() {
+            let arrived = match &input {
+                Input::Timeout => Arrived::Timeout,
+                Input::Stream { id, .. } => Arrived::Stream { peer: self.streams.peer(node, *id) },
+                Input::Command { op, .. } => Arrived::Command { op: op.0 },
+                Input::Datagram { .. } => unreachable!("datagrams are fed where they lie"),
+            };
+            self.tell(node, &Fact::Input(arrived));
+            if let Input::Command { op, command } = &input {
+                self.tell(node, &Fact::Asked { op: op.0, command });
+            }
+        }
         if let Some(state) = self.nodes[node as usize].as_mut() {
             let now = Instant::from_nanos(self.fabric.now);
             state.handle(input, &mut Cx { now, pool: &mut self.pool, out: &mut self.outbox });
@@ -390,10 +438,38 @@ impl<'a> World<'a> {
         let mut events = Vec::new();
         while let Some(effect) = self.outbox.pop() {
             self.digest.add(now, node, &effect);
+            if self.watchers.any() {
+                let fact = match &effect {
+                    Output::Trace(trace) => Some(Fact::Trace(trace)),
+                    Output::Event(event) => Some(Fact::Event(event)),
+                    Output::Done { op, result } => Some(Fact::Done { op: op.0, result }),
+                    Output::Datagram { .. } | Output::Stream { .. } | Output::Persist(_) => None,
+                };
+                if let Some(fact) = fact {
+                    let scene = fact::Scene {
+                        scenario: self.scenario,
+                        nodes: &self.nodes,
+                        pool: &self.pool,
+                        fabric: &self.fabric,
+                    };
+                    self.watchers.hear(Moment { at: now, node }, &fact, scene);
+                }
+            }
             match effect {
                 Output::Datagram { to, bytes } => {
                     self.oracle.bytes.add(now, bytes.len());
-                    self.fabric.send_datagram(node, to, bytes);
+                    let (to, fate) = self.fabric.send_datagram(node, to, bytes);
+                    if self.watchers.any() {
+                        let serial = self.fabric.totals.datagrams_sent;
+                        let scene = fact::Scene {
+                            scenario: self.scenario,
+                            nodes: &self.nodes,
+                            pool: &self.pool,
+                            fabric: &self.fabric,
+                        };
+                        let fact = Fact::Sent { serial, to, bytes, fate };
+                        self.watchers.hear(Moment { at: now, node }, &fact, scene);
+                    }
                 }
                 Output::Stream { id, action } => {
                     if let uwasa_core::io::StreamAction::Send(bytes) = &action {
@@ -476,6 +552,10 @@ impl<'a> World<'a> {
         self.note_twins();
         self.note_queries();
         let scenario = self.scenario;
+        let watched =
+            fact::Scene { scenario, nodes: &self.nodes, pool: &self.pool, fabric: &self.fabric };
+        let invariants = self.watchers.invariants.take();
+        let invariants = invariants.map_or_else(Vec::new, |it| it.finish(self.fabric.now, watched));
         let name_of = |node: NodeIndex| scenario.nodes[node as usize].name.clone();
         let scene = Scene { scenario, oracle: &self.oracle, nodes: &self.nodes, pool: &self.pool };
         let verdicts = self.checks.finish(scene);
@@ -489,6 +569,7 @@ impl<'a> World<'a> {
             converged_at: self.oracle.converged_at(),
             false_failures: self.oracle.false_failures(name_of),
             verdicts,
+            invariants,
             notes: self.notes,
             convergence: self.oracle.curve.finish(),
             coordinates: self.oracle.coordinates.finish(),

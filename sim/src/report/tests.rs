@@ -104,6 +104,7 @@ fn seed_result(seed: u64) -> SeedResult {
         false_failures: Vec::new(),
         bytes_per_node: Vec::new(),
         verdicts: Vec::new(),
+        invariants: Vec::new(),
         notes: Vec::new(),
     }
 }
