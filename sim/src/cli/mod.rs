@@ -7,6 +7,7 @@ mod replay;
 mod run;
 mod summary;
 mod validate;
+mod why;
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -54,6 +55,8 @@ enum Verb {
     List(list::ListArgs),
     /// Run one seed again and look at it closely
     Replay(replay::ReplayArgs),
+    /// Tell why a node thought of another what it thought
+    Why(why::WhyArgs),
     /// Draw what real agents measured over what the simulator says
     Overlay(overlay::OverlayArgs),
 }
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         Verb::Validate(args) => validate::validate(&args, &mut console),
         Verb::List(args) => list::list(&args, &mut console),
         Verb::Replay(args) => replay::replay(&args, &mut console),
+        Verb::Why(args) => why::why(&args, &mut console),
         Verb::Overlay(args) => overlay::overlay(&args, &mut console),
     };
     let exit = exit.max(console.finish());

@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub(crate) use self::flags::happenings;
 pub use self::summary::SCHEMA;
 use crate::metrics::SeedResult;
 use crate::outcome::Outcome;

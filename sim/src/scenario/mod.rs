@@ -30,7 +30,7 @@ use uwasa_core::trace::{MemberState, MemberStatus};
 
 pub use parse::{load, parse, parse_seeds};
 pub use problem::ScenarioErrors;
-pub use units::format_duration;
+pub use units::{format_duration, parse_duration};
 
 /// Probe intervals below which a run is too short to say anything about coordinates: the adjustment of a coordinate
 /// averages over so many round trips.
