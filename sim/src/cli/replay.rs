@@ -24,8 +24,8 @@ pub(super) fn replay(args: &ReplayArgs, console: &mut Console) -> Exit {
     let Some(scenarios) = load_all(files, &args.sets.sets, console) else { return Exit::Input };
     let mut exit = Exit::Met;
     for scenario in &scenarios {
-        match run::simulate(scenario, &[args.seed], Some(1), false, console) {
-            Ok((results, outcome)) => {
+        match run::simulate(scenario, &[args.seed], Some(1), None, false, console) {
+            Ok((results, outcome, _)) => {
                 for line in
                     results.iter().flat_map(|result| summary::of_seed(scenario, &outcome, result))
                 {
