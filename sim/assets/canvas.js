@@ -52,7 +52,7 @@ function timeAxis(pen, colours, { from, until, y, left, right, to, origin = 0, l
     pen.fillText(`${(mark * step).toFixed(digits)}`, x, y + 12);
   }
   pen.textAlign = "right";
-  pen.fillText(label, right, y + 27);
+  pen.fillText(label, right, y + 28);
 }
 
 const tip = {

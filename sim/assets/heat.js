@@ -74,8 +74,8 @@ class Heat {
   }
 
   layout(width) {
-    const rowHeight = Math.max(3, Math.min(26, Math.floor(600 / this.lines.length)));
-    const columnWidth = Math.max(2, Math.min(26, Math.floor((width - 104) / this.columns.length)));
+    const rowHeight = Math.max(this.lines.length <= 60 ? 12 : 3, Math.min(26, Math.floor(600 / this.lines.length)));
+    const columnWidth = Math.max(2, Math.min(this.columns.length <= 12 ? 64 : 26, Math.floor((width - 104) / this.columns.length)));
     const fits = this.columns.length * columnWidth + 104 <= width;
     return { left: 100, top: 86, rowHeight, columnWidth: fits ? columnWidth : (width - 104) / this.columns.length };
   }

@@ -59,7 +59,7 @@ class NodeTimeline {
   draw() {
     const { run, canvas } = this;
     const lanes = [];
-    let y = 30;
+    let y = 42;
     const lane = (name, height, paint) => { lanes.push({ name, y, height, paint }); y += height + 8; };
     lane("process", 14, (it) => this.drawLives(it));
     lane("health score", 34, (it) => this.drawHealth(it));
@@ -69,7 +69,7 @@ class NodeTimeline {
     for (const [subject, changes] of this.lanes) {
       lane(`it sees ${run.name(subject)}`, 12, (it) => this.drawChanges(it, changes));
     }
-    const { pen, width } = ready(canvas, y + 34);
+    const { pen, width } = ready(canvas, y + 42);
     const colours = palette();
     const [left, right] = [136, width - 16];
     const to = (at) => left + (at / run.duration) * (right - left);
@@ -152,7 +152,7 @@ class NodeTimeline {
 
   drawHappenings(bottom) {
     const { pen, colours, run } = this;
-    let free = -1;
+    const free = [-1, -1];
     pen.textAlign = "left";
     for (const [at, what] of run.happenings) {
       const x = Math.round(this.to(at)) + 0.5;
@@ -160,7 +160,7 @@ class NodeTimeline {
       pen.globalAlpha = 0.45;
       pen.setLineDash([2, 3]);
       pen.beginPath();
-      pen.moveTo(x, 20);
+      pen.moveTo(x, 32);
       pen.lineTo(x, bottom);
       pen.stroke();
       pen.setLineDash([]);
@@ -168,10 +168,11 @@ class NodeTimeline {
       const room = this.right - x;
       const text = fitted(pen, what, Math.max(30, room));
       const wide = pen.measureText(text).width;
-      if (x > free && wide <= room + 8) {
+      const row = free.findIndex((it) => x > it);
+      if (row >= 0) {
         pen.fillStyle = colours.soft;
-        pen.fillText(text, x - 2, 12);
-        free = x + wide + 10;
+        pen.fillText(text, x - 2, 10 + 14 * row);
+        free[row] = x + wide + 10;
       }
     }
   }

@@ -73,10 +73,10 @@ class Spread {
   draw(time) {
     const { points, from, until } = this;
     const shown = points.length - this.beyond;
-    const step = Math.max(0.25, Math.min(18, 520 / shown));
+    const step = shown <= 60 ? Math.max(12, Math.min(18, 520 / shown)) : Math.max(0.25, 600 / shown);
     const labels = step >= 9;
     const [left, top] = [labels ? 100 : 24, 12];
-    const { pen, width } = ready(this.canvas, top + Math.max(60, shown * step) + 40);
+    const { pen, width } = ready(this.canvas, top + Math.max(60, shown * step) + 48);
     const colours = palette();
     const right = width - 16;
     const to = (at) => left + ((at - from) / (until - from)) * (right - left);
@@ -99,6 +99,15 @@ class Spread {
       pen.fillText(fitted(pen, this.run.name(point.node), left - 12), left - 8, y(point));
     }
     const dim = path.size > 0 && !marked;
+    // The life of the node from when it has the news: what it tells starts on this line.
+    if (labels && there) {
+      pen.strokeStyle = colours.line;
+      pen.globalAlpha = 0.7;
+      pen.beginPath();
+      pen.moveTo(to(point.at), Math.round(y(point)) + 0.5);
+      pen.lineTo(to(time), Math.round(y(point)) + 0.5);
+      pen.stroke();
+    }
     if (point.from && point.sent <= time) {
       const way = there ? 1 : (time - point.sent) / Math.max(1, point.at - point.sent);
       const [x0, y0, x1, y1] = [to(point.sent), y(point.from), to(point.at), y(point)];
@@ -120,6 +129,7 @@ class Spread {
       pen.setLineDash([]);
       pen.lineWidth = 1;
     }
+    pen.globalAlpha = 1;
     if (there) {
       const size = Math.max(1.2, Math.min(4.5, step / 3));
       pen.globalAlpha = dim ? 0.35 : 1;

@@ -136,16 +136,19 @@ impl Finder<'_> {
     fn accuser(&self, record: &Record, parent: Option<u32>, causes: &Causes) -> Option<u32> {
         let inherited = || parent.and_then(|it| causes.accusers.get(&it).copied());
         match record.what {
-            What::Edge { to: Some(MemberState::Suspect | MemberState::Dead), cause, accuser, .. } => {
-                match cause {
-                    Cause::Gossip { .. } => accuser.or_else(inherited),
-                    Cause::PushPull
-                    | Cause::Probe { .. }
-                    | Cause::SuspicionTimer
-                    | Cause::Local
-                    | Cause::Reap => Some(record.node),
-                }
-            }
+            What::Edge {
+                to: Some(MemberState::Suspect | MemberState::Dead),
+                cause,
+                accuser,
+                ..
+            } => match cause {
+                Cause::Gossip { .. } => accuser.or_else(inherited),
+                Cause::PushPull
+                | Cause::Probe { .. }
+                | Cause::SuspicionTimer
+                | Cause::Local
+                | Cause::Reap => Some(record.node),
+            },
             What::Confirmed { .. } if record.source == Source::Timer => Some(record.node),
             What::Confirmed { .. } => inherited(),
             What::Refuted { accuser, .. } => accuser.or_else(inherited),
@@ -162,14 +165,14 @@ impl Finder<'_> {
 
 /// Whether a record of the teller can be what it told.
 const fn fits(told: &What, known: &What) -> bool {
-    let accuses = matches!(
-        known,
-        What::Confirmed { .. } | What::Edge { to: Some(MemberState::Suspect), .. }
-    );
+    let accuses =
+        matches!(known, What::Confirmed { .. } | What::Edge { to: Some(MemberState::Suspect), .. });
     let dead = matches!(known, What::Edge { to: Some(MemberState::Dead), .. });
     match told {
         // A push/pull turns "dead" into an accusation.
-        What::Edge { to: Some(MemberState::Suspect), cause: Cause::PushPull, .. } => accuses || dead,
+        What::Edge { to: Some(MemberState::Suspect), cause: Cause::PushPull, .. } => {
+            accuses || dead
+        }
         What::Edge { to: Some(MemberState::Suspect), .. } | What::Confirmed { .. } => accuses,
         What::Refuted { accusation: Accusation::Dead, .. } => dead,
         What::Refuted { .. } => accuses || dead,

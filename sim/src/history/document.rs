@@ -163,10 +163,8 @@ impl Document {
     ///
     /// None in practice: writing into memory fails only when memory does.
     pub fn to_bytes(&self) -> Result<Vec<u8>, HistoryError> {
-        let mut packer = GzBuilder::new().mtime(0).operating_system(255).write(
-            Vec::new(),
-            Compression::best(),
-        );
+        let mut packer =
+            GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::best());
         packer.write_all(&serde_json::to_vec(self)?)?;
         Ok(packer.finish()?)
     }
@@ -239,7 +237,8 @@ impl Document {
             return Err("something comes before its cause");
         }
         let known = |it: u32| (it as usize) < len;
-        let notes = self.notes.iter().all(|(row, all)| known(*row) && all.iter().all(|it| it < row));
+        let notes =
+            self.notes.iter().all(|(row, all)| known(*row) && all.iter().all(|it| it < row));
         let details = self.details.iter().all(|(row, lines)| {
             known(*row) && lines.iter().all(|(_, text)| (*text as usize) < self.texts.len())
         });

@@ -275,8 +275,15 @@ impl Writer<'_> {
                 };
                 let count = format!("confirmation {} of {}: {end}", count.0, count.1);
                 match record.source {
-                    Source::Timer => (OWN, format!("suspects {subject} by its own probe too, {count}")),
-                    _ => told(record, format!("{who} suspects {subject} too, {count}")),
+                    Source::Timer => {
+                        (OWN, format!("suspects {subject} by its own probe too, {count}"))
+                    }
+                    Source::Datagram { .. }
+                    | Source::Stream { .. }
+                    | Source::Command
+                    | Source::World => {
+                        told(record, format!("{who} suspects {subject} too, {count}"))
+                    }
                 }
             }
             What::Refuted { accusation, incarnation, .. } => {
@@ -301,7 +308,8 @@ impl Writer<'_> {
                 },
             ),
             What::Told { topic, path } => {
-                let what = self.history.topics.get(topic as usize).map_or_else(String::new, Topic::words);
+                let what =
+                    self.history.topics.get(topic as usize).map_or_else(String::new, Topic::words);
                 match path {
                     EventPath::Local => (OWN, format!("sends {what}")),
                     EventPath::Gossip => (TOLD, what),
@@ -333,7 +341,9 @@ impl Writer<'_> {
         let by = accuser.filter(|it| *it != self.name(record.node));
         let by = by.map_or_else(String::new, |it| format!(" by {it}"));
         let what = match to {
-            Some(MemberState::Suspect) => format!("is suspected{by}, incarnation {incarnation}{timer}"),
+            Some(MemberState::Suspect) => {
+                format!("is suspected{by}, incarnation {incarnation}{timer}")
+            }
             Some(MemberState::Dead) => format!("was declared dead{by}, incarnation {incarnation}"),
             Some(MemberState::Left) => "has left".to_owned(),
             Some(MemberState::Alive) => format!("is alive, incarnation {incarnation}"),
@@ -356,7 +366,9 @@ impl Writer<'_> {
                 (OWN, "is asked to leave and announces it".to_owned())
             }
             Source::Command => (OWN, format!("is asked to force {subject} out and announces it")),
-            _ => about(record, "leaves or is forced out".to_owned()),
+            Source::Datagram { .. } | Source::Stream { .. } | Source::Timer | Source::World => {
+                about(record, "leaves or is forced out".to_owned())
+            }
         }
     }
 
@@ -392,10 +404,12 @@ impl Writer<'_> {
                 ping.sent_at,
                 format!("{prober} pings {target}: datagram {} {}", ping.serial, ping.words()),
             )),
-            None => lines.push((round.started, format!("{prober} probes {target}; its ping did not leave"))),
+            None => lines
+                .push((round.started, format!("{prober} probes {target}; its ping did not leave"))),
         }
         if let Some(ack) = leg(Step::Ack) {
-            let line = format!("{target} acks to {prober}: datagram {} {}", ack.serial, ack.words());
+            let line =
+                format!("{target} acks to {prober}: datagram {} {}", ack.serial, ack.words());
             lines.push((ack.sent_at, line));
         }
         let Some((at, stream)) = round.indirect else { return lines };
@@ -435,7 +449,11 @@ impl Writer<'_> {
             }
         };
         let after = milliseconds(last.sent_at - ask.sent_at);
-        format!("over {relay}: {what}, datagram {}, sent {after} later, {}", last.serial, last.words())
+        format!(
+            "over {relay}: {what}, datagram {}, sent {after} later, {}",
+            last.serial,
+            last.words()
+        )
     }
 
     fn stream_words(&self, round: &Round) -> String {
@@ -445,8 +463,12 @@ impl Writer<'_> {
         }
         match round.power {
             Power::Off => format!("over a stream: {target} is off, nobody answers"),
-            Power::Down => format!("over a stream: {target} runs no process, the stream is refused"),
-            Power::Paused => format!("over a stream: {target}’s kernel accepts, its paused process does not answer"),
+            Power::Down => {
+                format!("over a stream: {target} runs no process, the stream is refused")
+            }
+            Power::Paused => format!(
+                "over a stream: {target}’s kernel accepts, its paused process does not answer"
+            ),
             Power::Up => "over a stream: no answer in time".into(),
         }
     }

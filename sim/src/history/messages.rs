@@ -62,7 +62,8 @@ pub(crate) fn collect(records: &[Record], topics: &[Topic], names: &[String]) ->
             break;
         }
         if key.0 == Kind::Join {
-            let before = starts.get(&key.1).and_then(|all| all.iter().rev().find(|it| **it < rows[0]));
+            let before =
+                starts.get(&key.1).and_then(|all| all.iter().rev().find(|it| **it < rows[0]));
             rows.splice(0..0, before.copied());
         }
         messages.push(Message {

@@ -14,7 +14,7 @@ mod spans;
 
 use uwasa_core::event::Event;
 use uwasa_core::pool::NodeId;
-use uwasa_core::trace::{Accusation, Cause, EventPath, IntentKind, MemberState, ProbeOutcome, Trace};
+use uwasa_core::trace::{Cause, EventPath, IntentKind, MemberState, ProbeOutcome, Trace};
 
 pub use self::document::Document;
 use self::probes::Probes;
@@ -98,7 +98,11 @@ impl History {
 
     /// Something happened.
     pub fn hear(&mut self, moment: Moment, fact: &Fact<'_>, scene: Scene<'_>) {
-        self.spans.look(moment.at, matches!(fact, Fact::FaultBegan(_) | Fact::FaultEnded(_)), scene);
+        self.spans.look(
+            moment.at,
+            matches!(fact, Fact::FaultBegan(_) | Fact::FaultEnded(_)),
+            scene,
+        );
         match fact {
             Fact::Input(arrived) => self.on_input(moment, *arrived),
             Fact::Trace(trace) => self.on_trace(moment, trace, scene),
@@ -149,10 +153,7 @@ impl History {
 
     /// Keeps a record, if there is room.
     fn add(&mut self, moment: Moment, subject: u32, what: What) -> Option<&mut Record> {
-        let contact = matches!(
-            what,
-            What::Edge { from: None, to: Some(MemberState::Alive), .. }
-        );
+        let contact = matches!(what, What::Edge { from: None, to: Some(MemberState::Alive), .. });
         let room = self.records.len() < self.limit;
         if contact && (!room || self.contacts >= self.limit / 2) {
             self.cut.contacts += 1;
@@ -217,10 +218,7 @@ impl History {
             }
             Trace::Refuted { accusation, from, incarnation, .. } => {
                 let accuser = from.map(|id| self.index(id, scene));
-                let what = What::Refuted { accusation, accuser, incarnation };
-                if accusation != Accusation::Alive {
-                    self.add(moment, moment.node, what);
-                }
+                self.add(moment, moment.node, What::Refuted { accusation, accuser, incarnation });
             }
             Trace::Status { subject, from, to, .. } => {
                 let subject = self.index(subject, scene);
@@ -232,19 +230,40 @@ impl History {
             }
             Trace::EventAccepted { ltime, path } => self.accepted.push((ltime, path)),
             Trace::QueryAccepted { query, path, .. } => {
-                let topic = Topic {
-                    query: true,
-                    ltime: query.ltime,
-                    id: query.id,
-                    name: String::new(),
-                };
+                let topic =
+                    Topic { query: true, ltime: query.ltime, id: query.id, name: String::new() };
                 self.tell(moment, topic, path);
             }
             Trace::Health { score } => self.spans.health(moment, score),
-            Trace::ProbeStarted { .. } | Trace::ProbeIndirect { .. } | Trace::ProbeEnded { .. } => {
-                self.on_probe(moment, trace, scene);
+            Trace::ProbeStarted { target, .. } => {
+                let target = self.index(target, scene);
+                self.probes.started(moment, target, &self.spans, scene);
             }
-            _ => {}
+            Trace::ProbeIndirect { relays, stream, .. } => {
+                self.probes.indirect(moment, relays, stream, scene);
+            }
+            Trace::ProbeEnded { target, outcome, .. } => {
+                let target = self.index(target, scene);
+                self.on_probe_end(moment, target, outcome);
+            }
+            Trace::IntentAccepted { .. }
+            | Trace::Conflict { .. }
+            | Trace::RejoinStarted { .. }
+            | Trace::RejoinEnded { .. }
+            | Trace::RejoinFailed
+            | Trace::Reconnecting { .. }
+            | Trace::KeyQuery { .. }
+            | Trace::PushPullEnded { .. }
+            | Trace::Member { .. }
+            | Trace::IntentRefuted { .. }
+            | Trace::QueryAnswered { .. }
+            | Trace::QueryReplied { .. }
+            | Trace::QueryEnded { .. }
+            | Trace::Relayed
+            | Trace::KeyringChanged { .. }
+            | Trace::ConflictVote { .. }
+            | Trace::Flapped { .. }
+            | Trace::QueueDeep { .. } => {}
         }
     }
 
@@ -253,32 +272,19 @@ impl History {
         from.map(|id| self.index(id, scene))
     }
 
-    fn on_probe(&mut self, moment: Moment, trace: &Trace, scene: Scene<'_>) {
-        match *trace {
-            Trace::ProbeStarted { target, seq_no } => {
-                let target = self.index(target, scene);
-                self.probes.started(moment, target, seq_no, &self.spans, scene);
+    fn on_probe_end(&mut self, moment: Moment, target: u32, outcome: ProbeOutcome) {
+        let failed = match outcome {
+            ProbeOutcome::Failed { nacks_expected, nacks_received } => {
+                Some((nacks_expected, nacks_received))
             }
-            Trace::ProbeIndirect { relays, stream, .. } => {
-                self.probes.indirect(moment, relays, stream, scene);
+            ProbeOutcome::Direct { .. } | ProbeOutcome::Late | ProbeOutcome::Stream => None,
+        };
+        let round = self.probes.ended(moment.node, failed.is_some());
+        if let (Some(nacks), Some(round)) = (failed, round) {
+            let kept = self.add(moment, target, What::ProbeFailed { nacks, round }).is_some();
+            if !kept {
+                self.probes.forget(round);
             }
-            Trace::ProbeEnded { target, outcome, .. } => {
-                let target = self.index(target, scene);
-                let failed = match outcome {
-                    ProbeOutcome::Failed { nacks_expected, nacks_received } => {
-                        Some((nacks_expected, nacks_received))
-                    }
-                    ProbeOutcome::Direct { .. } | ProbeOutcome::Late | ProbeOutcome::Stream => None,
-                };
-                let round = self.probes.ended(moment.node, failed.is_some());
-                if let (Some(nacks), Some(round)) = (failed, round) {
-                    let kept = self.add(moment, target, What::ProbeFailed { nacks, round }).is_some();
-                    if !kept {
-                        self.probes.forget(round);
-                    }
-                }
-            }
-            _ => {}
         }
     }
 
@@ -350,14 +356,20 @@ impl History {
                 self.tell(moment, topic, path);
             }
             Event::Query(query) => {
-                let same = |it: &&mut Topic| it.query && it.ltime == query.id.ltime && it.id == query.id.id;
+                let same = |it: &&mut Topic| {
+                    it.query && it.ltime == query.id.ltime && it.id == query.id.id
+                };
                 if let Some(topic) = self.topics.iter_mut().rev().find(same)
                     && topic.name.is_empty()
                 {
                     topic.name = query.name.to_string();
                 }
             }
-            _ => {}
+            Event::Members(_)
+            | Event::QueryAck { .. }
+            | Event::QueryResponse { .. }
+            | Event::KeyringChanged { .. }
+            | Event::ShutDown(_) => {}
         }
     }
 

@@ -96,16 +96,13 @@ impl Probes {
         &mut self,
         moment: Moment,
         target: NodeIndex,
-        _seq_no: u32,
         spans: &Spans,
         scene: Scene<'_>,
     ) {
         let power = scene.fabric.presence.get(target as usize).map(|it| it.power);
         let truth = match power {
             Some(Power::Up) | None => Truth::Well,
-            Some(Power::Paused) => {
-                Truth::Paused(spans.paused_since(target).unwrap_or(moment.at))
-            }
+            Some(Power::Paused) => Truth::Paused(spans.paused_since(target).unwrap_or(moment.at)),
             Some(Power::Off | Power::Down) => {
                 spans.down_since(target).map_or(Truth::Never, |(at, end)| Truth::Gone(at, end))
             }
@@ -147,13 +144,7 @@ impl Probes {
     }
 
     /// A node sends: perhaps the ping of its round, or the answer to what it was given.
-    pub(crate) fn sent(
-        &mut self,
-        moment: Moment,
-        serial: u64,
-        to: Option<NodeIndex>,
-        fate: Fate,
-    ) {
+    pub(crate) fn sent(&mut self, moment: Moment, serial: u64, to: Option<NodeIndex>, fate: Fate) {
         let leg = Leg {
             step: Step::Ping,
             serial,
@@ -208,13 +199,7 @@ impl Probes {
     }
 
     /// The direct wait is over; the requests to relays were sent just before.
-    pub(crate) fn indirect(
-        &mut self,
-        moment: Moment,
-        relays: u32,
-        stream: bool,
-        scene: Scene<'_>,
-    ) {
+    pub(crate) fn indirect(&mut self, moment: Moment, relays: u32, stream: bool, scene: Scene<'_>) {
         let Some(id) = self.active[moment.node as usize] else { return };
         let first = self.sent_now.len().saturating_sub(relays as usize);
         let asks = self.sent_now.split_off(first);

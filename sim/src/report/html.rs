@@ -85,7 +85,10 @@ pub(super) fn page(
     page.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n");
     page.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n");
     page.element("title", &format!("{} – simulation report", scenario.name));
-    page.raw(format_args!("<style>\n{STYLE}{}</style>\n</head>\n<body>\n<main>\n", recorded.map_or("", |_| see::STYLE)));
+    page.raw(format_args!(
+        "<style>\n{STYLE}{}</style>\n</head>\n<body>\n<main>\n",
+        recorded.map_or("", |_| see::STYLE)
+    ));
     header(&mut page, scenario, results, outcome, &facts);
     verdicts(&mut page, scenario, outcome);
     key_numbers(&mut page, outcome, &facts);

@@ -28,8 +28,8 @@ use thiserror::Error;
 
 pub(crate) use self::flags::happenings;
 pub use self::summary::SCHEMA;
-use crate::history::document::{Document, HistoryError};
 use crate::history;
+use crate::history::document::{Document, HistoryError};
 use crate::metrics::SeedResult;
 use crate::outcome::Outcome;
 use crate::scenario::Scenario;
@@ -103,9 +103,8 @@ pub fn write_with(
         page.push((figure, drawing));
     }
     let packed = history.map(Document::to_bytes).transpose()?;
-    let recorded = history
-        .zip(packed.as_deref())
-        .map(|(document, packed)| see::Recorded { document, packed });
+    let recorded =
+        history.zip(packed.as_deref()).map(|(document, packed)| see::Recorded { document, packed });
     let html = html::page(scenario, results, outcome, &page, recorded.as_ref());
     files.push(("report.html".into(), html.into_bytes()));
     files.extend(packed.map(|packed| (history::document::FILE.into(), packed)));

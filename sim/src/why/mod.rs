@@ -150,9 +150,8 @@ impl<'a> Why<'a> {
     #[must_use]
     pub fn text(&self, observer: u32, subject: u32, at: Option<u64>) -> String {
         let answer = self.answer(observer, subject, at);
-        let name = |number: u32| {
-            self.document.names.get(number as usize).map_or("", String::as_str)
-        };
+        let name =
+            |number: u32| self.document.names.get(number as usize).map_or("", String::as_str);
         let (observer, subject) = (name(observer), name(subject));
         let mut text = format!("What {observer} thought of {subject}:\n");
         for (index, change) in answer.changes.iter().enumerate() {
@@ -162,7 +161,7 @@ impl<'a> Why<'a> {
         }
         text.push('\n');
         match answer.lines.as_slice() {
-            [] => text.push_str(&self.nothing(&answer)),
+            [] => text.push_str(Self::nothing(&answer)),
             lines => {
                 for line in lines {
                     text.push_str(&format!("  {:>10}  {}\n", seconds(line.at), line.text));
@@ -175,14 +174,12 @@ impl<'a> Why<'a> {
         text
     }
 
-    fn nothing(&self, answer: &Answer) -> String {
-        let change = answer.changes[answer.explained];
-        if change.view == view::NONE {
-            "Nothing to tell: it had not heard of it.\n".into()
-        } else if self.document.warm {
-            "Nothing to tell: in this scenario everybody knew everybody from the start.\n".into()
+    /// What to say where no row explains the view.
+    fn nothing(answer: &Answer) -> &'static str {
+        if answer.changes[answer.explained].view == view::NONE {
+            "Nothing to tell: it had not heard of it.\n"
         } else {
-            "Nothing to tell: how it came to be is not in the history.\n".into()
+            "Nothing to tell: in this scenario everybody knew everybody from the start.\n"
         }
     }
 }

@@ -7,7 +7,8 @@ use crate::history::{Document, History, LIMIT};
 use crate::scenario::parse;
 use crate::world;
 
-const CLUSTER: &str = "nodes = { count = 8, name = \"host{n}\" }\nduration = \"60s\"\nstart = \"warm\"\n";
+const CLUSTER: &str =
+    "nodes = { count = 8, name = \"host{n}\" }\nduration = \"60s\"\nstart = \"warm\"\n";
 
 fn recorded(text: &str, limit: usize) -> Document {
     let text = format!("title = \"T\"\n{CLUSTER}{text}");
@@ -27,7 +28,11 @@ fn told(text: &str, observer: &str, subject: &str) -> String {
 
 #[test]
 fn a_crash_is_told_from_the_first_probe_to_the_last_hop() {
-    insta::assert_snapshot!(told("[[fault]]\nat = \"5s\"\ncrash = [\"host3\"]\n", "host1", "host3"));
+    insta::assert_snapshot!(told(
+        "[[fault]]\nat = \"5s\"\ncrash = [\"host3\"]\n",
+        "host1",
+        "host3"
+    ));
 }
 
 #[test]

@@ -66,7 +66,8 @@ impl Browser {
         std::thread::spawn(move || lines.lines().map_while(Result::ok).for_each(drop));
         let (socket, _) = tungstenite::connect(&address).expect("DevTools answer");
         let session = String::new();
-        let mut browser = Self { process, profile, socket, session, next: 0, complaints: Vec::new() };
+        let mut browser =
+            Self { process, profile, socket, session, next: 0, complaints: Vec::new() };
         let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = browser.call("Target.attachToTarget", attach);
@@ -101,7 +102,9 @@ impl Browser {
         let params = &event["params"];
         let complaint = match event["method"].as_str().unwrap_or_default() {
             "Runtime.exceptionThrown" => Some(params["exceptionDetails"].to_string()),
-            "Runtime.consoleAPICalled" if params["type"] == "error" || params["type"] == "warning" => {
+            "Runtime.consoleAPICalled"
+                if params["type"] == "error" || params["type"] == "warning" =>
+            {
                 Some(params["args"].to_string())
             }
             "Log.entryAdded" if params["entry"]["level"] == "error" => {
@@ -109,7 +112,9 @@ impl Browser {
             }
             "Network.requestWillBeSent" => {
                 let url = params["request"]["url"].as_str().unwrap_or_default();
-                let own = url.starts_with("file:") || url.starts_with("blob:") || url.starts_with("data:");
+                let own = url.starts_with("file:")
+                    || url.starts_with("blob:")
+                    || url.starts_with("data:");
                 (!own).then(|| format!("the page fetches {url}"))
             }
             _ => None,
@@ -128,7 +133,8 @@ impl Browser {
 
     /// The value of an expression in the page; promises are waited for.
     pub fn eval(&mut self, expression: &str) -> Value {
-        let params = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
+        let params =
+            json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
         let result = self.call("Runtime.evaluate", params);
         let failure = &result["exceptionDetails"];
         assert!(failure.is_null(), "{expression}: {failure}");
@@ -163,7 +169,8 @@ impl Browser {
     /// Presses a key that has a name, on whatever has the focus.
     pub fn key(&mut self, name: &str, code: u32) {
         for kind in ["keyDown", "keyUp"] {
-            let params = json!({ "type": kind, "key": name, "code": name, "windowsVirtualKeyCode": code });
+            let params =
+                json!({ "type": kind, "key": name, "code": name, "windowsVirtualKeyCode": code });
             self.call("Input.dispatchKeyEvent", params);
         }
     }

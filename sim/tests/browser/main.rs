@@ -85,7 +85,10 @@ fn use_page(browser: &mut Browser, document: &Document) {
 fn slide(browser: &mut Browser, prefix: &str) {
     browser.eval(&format!("document.getElementById('{prefix}-time').focus()"));
     browser.key("Home", 36);
-    let (value, start) = (format!("Number(document.getElementById('{prefix}-time').value)"), browser.picture(prefix));
+    let (value, start) = (
+        format!("Number(document.getElementById('{prefix}-time').value)"),
+        browser.picture(prefix),
+    );
     assert_eq!(browser.eval(&value), json!(0));
     browser.key("ArrowRight", 39);
     assert_eq!(browser.eval(&value), json!(1));
@@ -125,7 +128,8 @@ fn tells_on_hover(browser: &mut Browser, canvas: &str) {
     let mut told = String::new();
     'search: for down in 1..40 {
         for across in 3..20 {
-            let spot = (left + width * f64::from(across) / 20.0, top + shown * f64::from(down) / 40.0);
+            let spot =
+                (left + width * f64::from(across) / 20.0, top + shown * f64::from(down) / 40.0);
             browser.mouse("mouseMoved", spot);
             let text = browser.eval("(() => { const it = document.getElementById('tip'); return it.hidden ? '' : it.textContent; })()");
             told = text.as_str().unwrap_or_default().to_owned();
@@ -138,7 +142,8 @@ fn tells_on_hover(browser: &mut Browser, canvas: &str) {
 }
 
 fn answers_like_the_terminal(browser: &mut Browser, document: &Document) {
-    let asked = browser.eval("['why-observer', 'why-subject'].map((id) => document.getElementById(id).value)");
+    let asked = browser
+        .eval("['why-observer', 'why-subject'].map((id) => document.getElementById(id).value)");
     let names: Vec<String> = serde_json::from_value(asked).expect("two names");
     let index = |name: &str| {
         let found = document.names.iter().position(|it| it == name).expect("a node of the run");
@@ -147,7 +152,8 @@ fn answers_like_the_terminal(browser: &mut Browser, document: &Document) {
     let (observer, subject) = (index(&names[0]), index(&names[1]));
     let why = Why::new(document);
     for at in [None, Some(document.duration), Some(document.duration / 2)] {
-        let second = at.map_or_else(String::new, |at| format!("{}.{:06}", at / 1_000_000, at % 1_000_000));
+        let second =
+            at.map_or_else(String::new, |at| format!("{}.{:06}", at / 1_000_000, at % 1_000_000));
         browser.eval(&format!("document.getElementById('why-at').value = '{second}'"));
         browser.click("why-ask");
         let text = browser.eval("document.getElementById('why-answer').textContent");
