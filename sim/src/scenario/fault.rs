@@ -1,5 +1,7 @@
 //! `[[fault]]`: what breaks, when, and for how long.
 
+mod process;
+
 use super::document::Value;
 use super::field::{Field, Table};
 use super::latency;
@@ -8,7 +10,7 @@ use super::select::Names;
 use super::units::{PPM, format_duration, parse_share};
 use crate::scenario::{Fault, FaultKind, Nanos, NodeIndex};
 
-const KINDS: [&str; 5] = ["crash", "restart", "pause", "partition", "degrade"];
+const KINDS: [&str; 6] = ["crash", "restart", "pause", "block", "partition", "degrade"];
 
 /// A fault or a piece of work and where it was written.
 pub(super) struct Placed<T> {
@@ -104,7 +106,14 @@ fn read_one(
             return restarts;
         }
         Some(("pause", field)) => {
-            names.select(&field, problems).map(|nodes| FaultKind::Pause { nodes })
+            let cycle = process::cycle(&mut table, problems);
+            let nodes = names.select(&field, problems);
+            nodes.zip(cycle).map(|(nodes, cycle)| FaultKind::Pause { nodes, cycle })
+        }
+        Some(("block", field)) => {
+            let cycle = process::cycle(&mut table, problems);
+            let nodes = names.select(&field, problems);
+            nodes.zip(cycle).map(|(nodes, cycle)| FaultKind::Block { nodes, cycle })
         }
         Some(("partition", field)) => {
             let one_way = switch(&mut table, "one_way", problems);
@@ -118,7 +127,8 @@ fn read_one(
     Some(vec![Fault { at: at?, until, kind: kind? }])
 }
 
-const HINTS: [(&str, &str); 4] = [
+const HINTS: [(&str, &str); 5] = [
+    ("cycle", "it is for `pause` and `block`"),
     ("keep_state", "it is for `restart`"),
     ("every", "it is for `restart`, the time between one node and the next"),
     ("one_way", "it is for `partition`"),
