@@ -27,9 +27,14 @@ impl World<'_> {
             FaultKind::Partition { groups, one_way } => {
                 self.fabric.topology.partition(index, groups, *one_way);
             }
-            FaultKind::Degrade { loss_ppm, latency } => {
-                self.fabric.topology.degrade(index, *loss_ppm, latency.as_ref());
+            FaultKind::Ring { reach } => {
+                self.fabric.topology.ring(index, self.scenario.members_len(), *reach);
             }
+            FaultKind::Cut { from, to, transport } => {
+                let ends = [from.as_deref(), to.as_deref()];
+                self.fabric.topology.cut(index, ends, *transport);
+            }
+            FaultKind::Degrade(degradation) => self.fabric.topology.degrade(index, degradation),
         }
     }
 
@@ -39,8 +44,13 @@ impl World<'_> {
         self.oracle.disturbed(self.fabric.now);
         match &self.scenario.faults[index as usize].kind {
             FaultKind::Pause { nodes } => nodes.iter().for_each(|&node| self.resume(node)),
-            FaultKind::Partition { .. } => self.fabric.topology.heal(index),
-            FaultKind::Degrade { .. } => self.fabric.topology.restore(index),
+            FaultKind::Partition { .. } | FaultKind::Ring { .. } | FaultKind::Cut { .. } => {
+                self.fabric.topology.heal(index);
+            }
+            FaultKind::Degrade(_) => {
+                self.fabric.topology.restore(index);
+                self.fabric.hazards.forget(index);
+            }
             FaultKind::Crash { .. } | FaultKind::Restart { .. } => {}
         }
     }

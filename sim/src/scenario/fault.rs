@@ -1,14 +1,18 @@
 //! `[[fault]]`: what breaks, when, and for how long.
 
+mod degrade;
 mod network;
 
 use super::field::{Field, Table};
 use super::problem::{Place, Problems};
 use super::select::Names;
-use super::units::format_duration;
+use super::units::{PPM, format_duration};
 use crate::scenario::{Fault, FaultKind, Nanos};
 
-const KINDS: [&str; 5] = ["crash", "restart", "pause", "partition", "degrade"];
+pub use degrade::{Burst, Degradation};
+pub use network::Transport;
+
+const KINDS: [&str; 6] = ["crash", "restart", "pause", "partition", "cut", "degrade"];
 
 /// A fault or a piece of work and where it was written.
 pub(super) struct Placed<T> {
@@ -107,11 +111,11 @@ fn read_one(
             names.select(&field, problems).map(|nodes| FaultKind::Pause { nodes })
         }
         Some(("partition", field)) => {
-            let one_way = switch(&mut table, "one_way", problems);
-            let groups = network::groups(&field, names, problems);
-            groups.map(|groups| FaultKind::Partition { groups, one_way })
+            let one_way = table.field("one_way");
+            network::partition(&field, one_way, names, problems)
         }
-        Some((_, field)) => network::degrade(&field, problems),
+        Some(("cut", field)) => network::cut(&field, names, problems),
+        Some((_, field)) => degrade::read(&field, names, problems),
         None => None,
     };
     table.finish(&HINTS, problems);
