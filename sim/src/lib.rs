@@ -4,6 +4,7 @@ pub mod analytic;
 mod anomaly;
 pub mod check;
 pub mod cli;
+mod clock;
 pub mod digest;
 pub mod disk;
 pub mod echo;
