@@ -43,9 +43,14 @@ impl World<'_> {
                     self.restart(node, *snapshot);
                 }
             }
-            FaultKind::Degrade { loss_ppm, latency } => {
-                self.fabric.topology.degrade(index, *loss_ppm, latency.as_ref());
+            FaultKind::Ring { reach } => {
+                self.fabric.topology.ring(index, self.scenario.members_len(), *reach);
             }
+            FaultKind::Cut { from, to, transport } => {
+                let ends = [from.as_deref(), to.as_deref()];
+                self.fabric.topology.cut(index, ends, *transport);
+            }
+            FaultKind::Degrade(degradation) => self.fabric.topology.degrade(index, degradation),
         }
     }
 
@@ -54,10 +59,15 @@ impl World<'_> {
         self.tell(0, &Fact::FaultEnded(index));
         self.oracle.disturbed(self.fabric.now);
         match &self.scenario.faults[index as usize].kind {
+            FaultKind::Partition { .. } | FaultKind::Ring { .. } | FaultKind::Cut { .. } => {
+                self.fabric.topology.heal(index);
+            }
+            FaultKind::Degrade(_) => {
+                self.fabric.topology.restore(index);
+                self.fabric.hazards.forget(index);
+            }
             FaultKind::Pause { nodes, .. } => nodes.iter().for_each(|&node| self.resume(node)),
             FaultKind::Block { nodes, .. } => nodes.iter().for_each(|&node| self.unblock(node)),
-            FaultKind::Partition { .. } => self.fabric.topology.heal(index),
-            FaultKind::Degrade { .. } => self.fabric.topology.restore(index),
             FaultKind::Slow { nodes, .. } => {
                 nodes.iter().for_each(|&node| self.speed_up(node, index));
             }

@@ -1,15 +1,19 @@
 //! `[[fault]]`: what breaks, when, and for how long.
 
+mod degrade;
 mod network;
 mod process;
 
 use super::field::{Field, Table};
 use super::problem::{Place, Problems};
 use super::select::Names;
-use super::units::format_duration;
+use super::units::{PPM, format_duration};
 use crate::scenario::{Fault, FaultKind, Nanos};
 
-const KINDS: [&str; 10] = [
+pub use degrade::{Burst, Degradation};
+pub use network::Transport;
+
+const KINDS: [&str; 11] = [
     "crash",
     "restart",
     "pause",
@@ -19,6 +23,7 @@ const KINDS: [&str; 10] = [
     "move",
     "rekey",
     "partition",
+    "cut",
     "degrade",
 ];
 /// Those that happen at one instant.
@@ -126,11 +131,11 @@ fn read_one(
         Some(("move", field)) => process::moves(&field, &mut table, names, problems),
         Some(("rekey", field)) => process::rekey(&field, &mut table, names, problems),
         Some(("partition", field)) => {
-            let one_way = switch(&mut table, "one_way", problems);
-            let groups = network::groups(&field, names, problems);
-            groups.map(|groups| FaultKind::Partition { groups, one_way })
+            let one_way = table.field("one_way");
+            network::partition(&field, one_way, names, problems)
         }
-        Some((_, field)) => network::degrade(&field, problems),
+        Some(("cut", field)) => network::cut(&field, names, problems),
+        Some((_, field)) => degrade::read(&field, names, problems),
         None => None,
     };
     table.finish(&HINTS, problems);
@@ -148,10 +153,6 @@ const HINTS: [(&str, &str); 9] = [
     ("one_way", "it is for `partition`"),
     ("heal", "a fault heals by itself at the end of `for` or `until`"),
 ];
-
-fn switch(table: &mut Table<'_>, key: &'static str, problems: &mut Problems<'_>) -> bool {
-    table.field(key).and_then(|field| field.boolean(problems)).unwrap_or(false)
-}
 
 fn read_for(
     field: &Field<'_>,

@@ -155,7 +155,10 @@ impl Walk<'_> {
             FaultKind::Block { nodes, .. } => ("block", nodes.as_slice(), Effect::Suffers),
             FaultKind::Slow { nodes, .. } => ("slow", nodes.as_slice(), Effect::Suffers),
             FaultKind::Clock { nodes, .. } => ("clock", nodes.as_slice(), Effect::Suffers),
-            FaultKind::Partition { .. } | FaultKind::Degrade { .. } => return,
+            FaultKind::Partition { .. }
+            | FaultKind::Ring { .. }
+            | FaultKind::Cut { .. }
+            | FaultKind::Degrade(_) => return,
         };
         for &node in nodes {
             if let Some(wrong) = self.wrong(effect, node, at) {
