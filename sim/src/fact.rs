@@ -164,7 +164,7 @@ pub enum Arrived {
 /// Why a host did not take a datagram.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    /// The sender's machine was switched off before it had left.
+    /// The sender's machine was switched off before it had left, or the receiver has moved to another address since.
     Cut,
     /// No process runs there.
     Down,

@@ -32,6 +32,7 @@ impl World<'_> {
             }
             FaultKind::Move { node, to, snapshot } => {
                 self.kill(*node);
+                self.fabric.packets.strand(*node);
                 self.fabric.topology.relocate(*node, *to);
                 self.restart(*node, *snapshot);
             }
