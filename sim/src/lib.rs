@@ -12,6 +12,7 @@ pub mod expect;
 pub mod fact;
 mod fault;
 pub mod hazards;
+mod host;
 pub mod metrics;
 pub mod net;
 mod notes;

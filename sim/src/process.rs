@@ -15,11 +15,12 @@ use uwasa_core::wire;
 
 use crate::expect::seconds;
 use crate::fact::{End, Fact, Refusal};
+use crate::host::Alarm;
 use crate::metrics::Totals;
 use crate::net::{Power, Presence, Waiting};
 use crate::scenario::NodeIndex;
 use crate::streams::Delivered;
-use crate::world::{Alarm, World};
+use crate::world::World;
 
 /// Number of the first node stream.
 const NODE_STREAMS: u64 = 1 << 32;

@@ -15,13 +15,13 @@ use uwasa_core::rng::Rng;
 use uwasa_core::tags::Tags;
 use uwasa_core::time::Instant;
 
-use crate::anomaly::{Held, Processor};
+use crate::anomaly::Held;
 use crate::check::Invariants;
 use crate::clock::Clock;
 use crate::digest::Digest;
-use crate::disk::Disk;
 use crate::expect::{Checks, Scene};
 use crate::fact::{self, Arrived, Fact, Moment, Refusal, Watchers};
+use crate::host::{Alarm, Host, clocks};
 use crate::metrics::{SeedResult, Totals};
 use crate::net::{Backlog, Fabric, Happening, Power, Sending};
 use crate::oracle::Oracle;
@@ -51,60 +51,16 @@ pub fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Nanos)) -> S
     world.finish()
 }
 
-/// What the world keeps about a host besides its node.
-#[derive(Debug, Default)]
-pub(crate) struct Host {
-    /// When the latest pause of this life ends.
-    pub(crate) paused_until: Nanos,
-    /// The process was to exit while it was paused.
-    pub(crate) exit_overdue: bool,
-    /// When the latest block of this life ends.
-    pub(crate) blocked_until: Nanos,
-    /// How fast it works.
-    pub(crate) processor: Processor,
-    /// Input that waits for a paused, blocked or slow process.
-    pub(crate) backlog: Backlog,
-    /// What a blocked process believes to have sent.
-    pub(crate) held: Vec<Held>,
-    /// Its snapshot; `None`: no fault of the scenario ever reads it.
-    pub(crate) disk: Option<Disk>,
-    /// The tags that its node was last told to have.
-    pub(crate) tags: Tags,
-    /// The keyring that its application was last told of, as a keyring file would hold it.
-    pub(crate) keyring: Keyring,
-    /// The keyring that its processes are configured with.
-    pub(crate) configured: Keyring,
-}
-
-impl Host {
-    fn all(scenario: &Scenario) -> Vec<Self> {
-        let of = |spec: &NodeSpec| Self {
-            tags: spec.tags.clone(),
-            keyring: scenario.config.keyring.clone(),
-            configured: scenario.config.keyring.clone(),
-            ..Self::default()
-        };
-        let mut hosts: Vec<_> = scenario.nodes.iter().map(of).collect();
-        for fault in &scenario.faults {
-            for &node in fault.kind.snapshots_of() {
-                hosts[node as usize].disk = Some(Disk::default());
-            }
+/// The world as those who listen may see it, while the rest of it is borrowed.
+macro_rules! scene {
+    ($world:expr) => {
+        fact::Scene {
+            scenario: $world.scenario,
+            nodes: &$world.nodes,
+            pool: &$world.pool,
+            fabric: &$world.fabric,
         }
-        hosts
-    }
-}
-
-/// When a host is to be woken. Apart from the node, so that a wake which came too early stays cheap.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Alarm {
-    /// Time of the earliest wake in the queue; [`Nanos::MAX`]: none.
-    pub(crate) wake: Nanos,
-    /// The node's deadline after its last input; [`Nanos::MAX`]: none.
-    pub(crate) due: Nanos,
-}
-
-impl Alarm {
-    pub(crate) const OFF: Self = Self { wake: Nanos::MAX, due: Nanos::MAX };
+    };
 }
 
 /// One seed of a scenario, in motion.
@@ -196,12 +152,7 @@ impl<'a> World<'a> {
     /// Tells those who watch.
     pub(crate) fn tell(&mut self, node: NodeIndex, fact: &Fact<'_>) {
         if self.watchers.any() {
-            let scene = fact::Scene {
-                scenario: self.scenario,
-                nodes: &self.nodes,
-                pool: &self.pool,
-                fabric: &self.fabric,
-            };
+            let scene = scene!(self);
             self.watchers.hear(Moment { at: self.fabric.now, node }, fact, scene);
         }
     }
@@ -480,12 +431,7 @@ impl<'a> World<'a> {
                     Output::Datagram { .. } | Output::Stream { .. } | Output::Persist(_) => None,
                 };
                 if let Some(fact) = fact {
-                    let scene = fact::Scene {
-                        scenario: self.scenario,
-                        nodes: &self.nodes,
-                        pool: &self.pool,
-                        fabric: &self.fabric,
-                    };
+                    let scene = scene!(self);
                     self.watchers.hear(Moment { at: now, node }, &fact, scene);
                 }
             }
@@ -501,12 +447,7 @@ impl<'a> World<'a> {
                     let Sending { to, fate, damage } = self.fabric.send_datagram(node, to, bytes);
                     if self.watchers.any() {
                         let serial = self.fabric.totals.datagrams_sent;
-                        let scene = fact::Scene {
-                            scenario: self.scenario,
-                            nodes: &self.nodes,
-                            pool: &self.pool,
-                            fabric: &self.fabric,
-                        };
+                        let scene = scene!(self);
                         let fact = Fact::Sent { serial, to, bytes, fate, damage };
                         self.watchers.hear(Moment { at: now, node }, &fact, scene);
                     }
@@ -527,12 +468,7 @@ impl<'a> World<'a> {
                 Output::Event(event) => events.push(event),
                 Output::Done { op, result } => self.answers.push((op, result)),
                 Output::Trace(trace) => {
-                    let scene = fact::Scene {
-                        scenario: self.scenario,
-                        nodes: &self.nodes,
-                        pool: &self.pool,
-                        fabric: &self.fabric,
-                    };
+                    let scene = scene!(self);
                     self.oracle.trace(node, &trace, scene);
                 }
                 Output::Persist(record) => {
@@ -631,14 +567,6 @@ impl<'a> World<'a> {
     pub(crate) fn node_count(&self) -> u32 {
         u32::try_from(self.nodes.len()).expect("fewer than 2^32 nodes")
     }
-}
-
-fn clocks(scenario: &Scenario) -> Vec<Clock> {
-    let changes = |fault: &Fault| matches!(fault.kind, FaultKind::Clock { .. });
-    if !scenario.faults.iter().any(changes) {
-        return Vec::new();
-    }
-    scenario.nodes.iter().map(|_| Clock::default()).collect()
 }
 
 /// The key of every stream of one world.
