@@ -75,7 +75,7 @@ impl super::Checker for Checker {
     fn hear(&mut self, moment: Moment, fact: &Fact<'_>, stage: Stage<'_>, finding: &mut Finding) {
         match fact {
             Fact::Started { restored, .. } => {
-                if !(*restored && self.keeps && stage.phase.is_faithful()) {
+                if !(*restored && self.keeps && stage.phase.process(moment.node).whole_disk) {
                     self.forget(moment.node);
                 }
             }

@@ -76,7 +76,7 @@ impl super::Checker for Checker {
         match *fact {
             Fact::Started { restored, .. } => {
                 let [_, event, query] = self.seen[moment.node as usize];
-                let goes_on = restored && self.keeps && stage.phase.is_faithful();
+                let goes_on = restored && self.keeps && stage.phase.process(moment.node).whole_disk;
                 let kept = if goes_on { [0, event, query] } else { [0; 3] };
                 self.seen[moment.node as usize] = kept;
             }

@@ -35,6 +35,8 @@ pub struct Process {
     pub leaving: bool,
     /// It was told that it has left, in this life.
     pub left: bool,
+    /// Its next start finds everything on its disk that was written before, unless a power cut has torn it.
+    pub whole_disk: bool,
     /// How the last life ended.
     pub end: Option<End>,
     /// Somebody forced it out at some time.
@@ -57,7 +59,7 @@ pub struct Phase {
     limits: Option<Limits>,
     members: u32,
     warm: bool,
-    known_faults_only: bool,
+    faithful: bool,
     /// Lasting faults that are open.
     open: u32,
     /// Hosts with the name of another that run.
@@ -78,22 +80,12 @@ impl Phase {
         let strict = scenario.network.bandwidth == 0
             && scenario.network.links.iter().all(|link| is_strict(link, scenario))
             && scenario.nodes.iter().all(|spec| spec.addr == spec.advertise);
-        let known = |kind: &FaultKind| {
-            matches!(
-                kind,
-                FaultKind::Crash { .. }
-                    | FaultKind::Restart { .. }
-                    | FaultKind::Pause { .. }
-                    | FaultKind::Partition { .. }
-                    | FaultKind::Degrade { .. }
-            )
-        };
         Self {
             processes: vec![Process::default(); scenario.nodes.len()],
             limits: strict.then(|| Limits::of(scenario)).flatten(),
             members: scenario.members_len(),
             warm: matches!(scenario.start, Start::Warm),
-            known_faults_only: scenario.faults.iter().all(|fault| known(&fault.kind)),
+            faithful: scenario.faults.iter().all(|fault| is_faithful(&fault.kind)),
             open: 0,
             contested: 0,
             rekeyed: false,
@@ -144,7 +136,7 @@ impl Phase {
     /// Whether the local clocks of nodes run true, and what arrives is what was sent, once or twice and in time.
     #[must_use]
     pub fn is_faithful(&self) -> bool {
-        self.known_faults_only
+        self.faithful
     }
 
     /// Whether two hosts can find each other: since the last disturbance one knows of the other, or of somebody who does.
@@ -186,13 +178,14 @@ impl Phase {
         match *fact {
             Fact::Started { life, .. } => {
                 let old = std::mem::take(process);
-                let Process { forced, pruned, .. } = old;
+                let Process { forced, pruned, whole_disk, .. } = old;
                 *process = Process {
                     life,
                     up: true,
                     started_at: moment.at,
                     forced,
                     pruned,
+                    whole_disk,
                     ..Process::default()
                 };
                 self.contested += u32::from(claim);
@@ -214,8 +207,13 @@ impl Phase {
     fn hear_fault(&mut self, at: Nanos, fact: &Fact<'_>, scenario: &Scenario) {
         let (Fact::FaultBegan(index) | Fact::FaultEnded(index)) = *fact else { return };
         let kind = &scenario.faults[index as usize].kind;
-        let lasting = !matches!(kind, FaultKind::Crash { .. } | FaultKind::Restart { .. });
+        let lasting = is_lasting(kind);
         if let Fact::FaultBegan(_) = fact {
+            if let FaultKind::Restart { nodes, keep_state, .. } = kind {
+                for &node in nodes {
+                    self.processes[node as usize].whole_disk = *keep_state;
+                }
+            }
             self.open += u32::from(lasting);
             self.joined.clear();
         } else {
@@ -304,6 +302,29 @@ impl Phase {
             }
         }
         (0..).take(roots.len()).map(|node| root(&roots, node)).collect()
+    }
+}
+
+/// Whether a fault goes on until it ends; the others happen in one instant.
+const fn is_lasting(kind: &FaultKind) -> bool {
+    match kind {
+        FaultKind::Crash { .. } | FaultKind::Restart { .. } => false,
+        FaultKind::Pause { .. }
+        | FaultKind::Block { .. }
+        | FaultKind::Partition { .. }
+        | FaultKind::Degrade { .. } => true,
+    }
+}
+
+/// Whether under this fault local clocks run true, and whatever arrives was sent just so.
+const fn is_faithful(kind: &FaultKind) -> bool {
+    match kind {
+        FaultKind::Crash { .. }
+        | FaultKind::Restart { .. }
+        | FaultKind::Pause { .. }
+        | FaultKind::Block { .. }
+        | FaultKind::Partition { .. }
+        | FaultKind::Degrade { .. } => true,
     }
 }
 
