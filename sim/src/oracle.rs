@@ -260,7 +260,8 @@ impl Oracle {
             }
             Trace::EventAccepted { ltime, path } => self.events.accepted(ltime, path),
             Trace::QueryAccepted { .. } | Trace::QueryReplied { .. } => self.queries.trace(trace),
-            Trace::ProbeStarted { .. }
+            Trace::Record { .. }
+            | Trace::ProbeStarted { .. }
             | Trace::ProbeIndirect { .. }
             | Trace::ProbeEnded { .. }
             | Trace::Suspicion { .. }

@@ -48,6 +48,7 @@ fn scenario(nodes: u16, duration: Nanos, start: Start) -> Scenario {
         faults: Vec::new(),
         workload: Vec::new(),
         expects: Vec::new(),
+        unchecked: Vec::new(),
         series_bucket: S,
     }
 }

@@ -77,6 +77,8 @@ pub struct Scenario {
     pub workload: Vec<Work>,
     /// Expectations in order of the file.
     pub expects: Vec<Expect>,
+    /// Names of the invariants that this scenario breaks on purpose.
+    pub unchecked: Vec<String>,
     /// Width of one bucket of the bytes-per-node time series.
     pub series_bucket: Nanos,
 }

@@ -51,6 +51,7 @@ fn scenario(loss_ppm: u32) -> Scenario {
         faults: Vec::new(),
         workload: Vec::new(),
         expects: Vec::new(),
+        unchecked: Vec::new(),
         series_bucket: MS,
     }
 }
