@@ -16,7 +16,7 @@ use uwasa_core::trace::MemberStatus;
 use super::limits::Limits;
 use super::{Kind, Map};
 use crate::fact::{End, Fact, Moment, Scene};
-use crate::scenario::{FaultKind, Latency, Link, Nanos, NodeIndex, Scenario, Start};
+use crate::scenario::{FaultKind, Latency, Link, Nanos, NodeIndex, OnDisk, Scenario, Start};
 
 /// When after a disturbance it is noted who knows whom: after what happened in the same instant is over.
 const SETTLE: Nanos = 1_000_000_000;
@@ -208,10 +208,22 @@ impl Phase {
         let kind = &scenario.faults[index as usize].kind;
         let lasting = is_lasting(kind);
         if let Fact::FaultBegan(_) = fact {
-            if let FaultKind::Restart { nodes, keep_state, .. } = kind {
-                for &node in nodes {
-                    self.processes[node as usize].whole_disk = *keep_state;
-                }
+            let (nodes, snapshot) = match kind {
+                FaultKind::Restart { nodes, snapshot, .. }
+                | FaultKind::Rekey { nodes, snapshot, .. } => (nodes.as_slice(), *snapshot),
+                FaultKind::Move { node, snapshot, .. } => (std::slice::from_ref(node), *snapshot),
+                FaultKind::Crash { .. }
+                | FaultKind::Pause { .. }
+                | FaultKind::Block { .. }
+                | FaultKind::Slow { .. }
+                | FaultKind::Clock { .. }
+                | FaultKind::Partition { .. }
+                | FaultKind::Ring { .. }
+                | FaultKind::Cut { .. }
+                | FaultKind::Degrade(_) => (&[][..], OnDisk::None),
+            };
+            for &node in nodes {
+                self.processes[node as usize].whole_disk = snapshot == OnDisk::Kept;
             }
             self.open += u32::from(lasting);
             self.joined.clear();
@@ -309,23 +321,38 @@ impl Phase {
 /// Whether a fault goes on until it ends; the others happen in one instant.
 const fn is_lasting(kind: &FaultKind) -> bool {
     match kind {
-        FaultKind::Crash { .. } | FaultKind::Restart { .. } => false,
+        FaultKind::Crash { .. }
+        | FaultKind::Restart { .. }
+        | FaultKind::Move { .. }
+        | FaultKind::Rekey { .. } => false,
         FaultKind::Pause { .. }
         | FaultKind::Block { .. }
+        | FaultKind::Slow { .. }
+        | FaultKind::Clock { .. }
         | FaultKind::Partition { .. }
-        | FaultKind::Degrade { .. } => true,
+        | FaultKind::Ring { .. }
+        | FaultKind::Cut { .. }
+        | FaultKind::Degrade(_) => true,
     }
 }
 
 /// Whether under this fault local clocks run true, and whatever arrives was sent just so.
 const fn is_faithful(kind: &FaultKind) -> bool {
     match kind {
+        FaultKind::Clock { .. } => false,
+        FaultKind::Degrade(how) => {
+            how.corrupt_ppm.is_none() && how.truncate_ppm.is_none() && how.replay_ppm.is_none()
+        }
         FaultKind::Crash { .. }
         | FaultKind::Restart { .. }
         | FaultKind::Pause { .. }
         | FaultKind::Block { .. }
+        | FaultKind::Slow { .. }
+        | FaultKind::Move { .. }
+        | FaultKind::Rekey { .. }
         | FaultKind::Partition { .. }
-        | FaultKind::Degrade { .. } => true,
+        | FaultKind::Ring { .. }
+        | FaultKind::Cut { .. } => true,
     }
 }
 
