@@ -151,7 +151,12 @@ impl Rows {
                     differing.insert(id, row);
                 }
                 if differing.len() > *len / ONE_DIFFERS_IN {
-                    *self = Self::Own(self.iter().map(|(_, row)| row).collect());
+                    let mut rows = base.to_vec();
+                    rows.resize(*len, Row::NONE);
+                    for (id, row) in differing.drain() {
+                        rows[id.index()] = row;
+                    }
+                    *self = Self::Own(rows);
                 }
             }
         }
@@ -176,7 +181,7 @@ impl Rows {
         }
     }
 
-    /// Every row, by id.
+    /// Every row of which anything is known, by id, and perhaps some that say nothing.
     pub(super) fn iter(&self) -> impl Iterator<Item = (NodeId, Row)> {
         let (list, differing) = match self {
             Self::Own(rows) => (&rows[..], None),
@@ -185,13 +190,17 @@ impl Rows {
         let mut own: Vec<(NodeId, Row)> =
             differing.into_iter().flatten().map(|(&id, &row)| (id, row)).collect();
         own.sort_unstable_by_key(|(id, _)| *id);
-        let mut own = own.into_iter().peekable();
-        let shared = list.iter().copied().chain(core::iter::repeat(Row::NONE));
-        (0..)
-            .map(NodeId)
-            .zip(shared)
-            .take(self.len())
-            .map(move |(id, row)| own.next_if(|(differs, _)| *differs == id).unwrap_or((id, row)))
+        let beyond = own.split_off(own.partition_point(|(id, _)| id.index() < list.len()));
+        let mut own = own.into_iter();
+        let mut next = own.next();
+        let merged = (0..).map(NodeId).zip(list).map(move |(id, row)| match next {
+            Some((differs, row)) if differs == id => {
+                next = own.next();
+                (id, row)
+            }
+            Some(_) | None => (id, *row),
+        });
+        merged.chain(beyond)
     }
 
     /// Turns an own list into one that clones share.
