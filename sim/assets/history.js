@@ -59,9 +59,9 @@ class Run {
 
   truthWords(host, at) {
     const life = this.livesOf[host].findLast((it) => it[1] <= at);
-    if (!life) return "not started yet";
+    if (!life) return "was not started yet";
     if (at >= life[2] && life[3] !== "") return `${life[3]} at ${seconds(life[2])}`;
-    return this.truth(host, at) === "paused" ? "paused" : "running";
+    return this.truth(host, at) === "paused" ? "is paused or blocked" : "runs";
   }
 
   startView(observer, subject) {

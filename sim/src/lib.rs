@@ -1,15 +1,19 @@
 //! Deterministic cluster simulator.
 
 pub mod analytic;
+mod anomaly;
 pub mod check;
 pub mod cli;
+mod clock;
 pub mod digest;
 pub mod disk;
 pub mod echo;
 pub mod expect;
 pub mod fact;
 mod fault;
+pub mod hazards;
 pub mod history;
+mod host;
 pub mod metrics;
 pub mod net;
 mod notes;

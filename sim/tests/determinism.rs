@@ -9,8 +9,8 @@ use uwasa_core::trace::MemberState;
 use uwasa_sim::metrics::SeedResult;
 use uwasa_sim::outcome::{Outcome, Timing};
 use uwasa_sim::scenario::{
-    Expect, ExpectKind, Fault, FaultKind, JoinPlan, Latency, Link, Nanos, Network, NodeIndex,
-    NodeSpec, Scenario, Start, Work, WorkKind,
+    Degradation, Expect, ExpectKind, Fault, FaultKind, JoinPlan, Latency, Link, Nanos, Network,
+    NodeIndex, NodeSpec, OnDisk, Scenario, Start, Work, WorkKind,
 };
 use uwasa_sim::topology::Topology;
 use uwasa_sim::world::{World, run};
@@ -48,6 +48,7 @@ fn scenario(nodes: u16, duration: Nanos, start: Start) -> Scenario {
         faults: Vec::new(),
         workload: Vec::new(),
         expects: Vec::new(),
+        unchecked: Vec::new(),
         series_bucket: S,
     }
 }
@@ -78,7 +79,8 @@ fn fault(at: Nanos, until: Option<Nanos>, kind: FaultKind) -> Fault {
 }
 
 fn restart(nodes: Vec<NodeIndex>, keep_state: bool) -> FaultKind {
-    FaultKind::Restart { nodes, keep_state, running: false }
+    let snapshot = if keep_state { OnDisk::Kept } else { OnDisk::None };
+    FaultKind::Restart { nodes, snapshot, running: false }
 }
 
 fn work(at: Nanos, kind: WorkKind) -> Work {
@@ -114,9 +116,10 @@ fn storm() -> Scenario {
     }];
     storm.network.bandwidth = 1_000_000;
     storm.network.receive_buffer = 10_000;
+    let lossy = Degradation { loss_ppm: Some(300_000), ..Degradation::default() };
     storm.faults = vec![
         fault(5 * S, None, FaultKind::Crash { nodes: vec![3, 4] }),
-        fault(10 * S, Some(14 * S), FaultKind::Pause { nodes: vec![7] }),
+        fault(10 * S, Some(14 * S), FaultKind::Pause { nodes: vec![7], cycle: None }),
         fault(
             15 * S,
             Some(25 * S),
@@ -127,7 +130,7 @@ fn storm() -> Scenario {
         ),
         fault(20 * S, None, restart(vec![3], true)),
         fault(21 * S, None, restart(vec![4], false)),
-        fault(30 * S, Some(33 * S), FaultKind::Degrade { loss_ppm: Some(300_000), latency: None }),
+        fault(30 * S, Some(33 * S), FaultKind::Degrade(lossy)),
     ];
     storm.workload = vec![
         work(4 * S, WorkKind::Event { from: None, name: "deploy".into(), payload: b"v1".to_vec() }),
@@ -226,7 +229,8 @@ fn a_crashed_node_comes_back_with_and_without_its_state() {
 fn a_pause_longer_than_the_suspicion_looks_like_a_failure_and_ends_in_a_refutation() {
     let mut cluster = scenario(10, 90 * S, Start::Warm);
     cluster.network.receive_buffer = 20_000;
-    cluster.faults = vec![fault(5 * S, Some(40 * S), FaultKind::Pause { nodes: vec![1] })];
+    cluster.faults =
+        vec![fault(5 * S, Some(40 * S), FaultKind::Pause { nodes: vec![1], cycle: None })];
     let by = 85 * S;
     cluster.expects = [ExpectKind::ConvergedBy { by }].map(expect).to_vec();
     let result = go(&cluster, 2);
@@ -366,7 +370,8 @@ fn a_stopped_process_leaves_only_when_it_goes_on() {
     let mut cluster = scenario(10, 60 * S, Start::Warm);
     cluster.network.receive_buffer = 20_000;
     cluster.workload = vec![work(5 * S, WorkKind::Leave { nodes: vec![1], exit_after: 10 * S })];
-    cluster.faults = vec![fault(12 * S, Some(40 * S), FaultKind::Pause { nodes: vec![1] })];
+    cluster.faults =
+        vec![fault(12 * S, Some(40 * S), FaultKind::Pause { nodes: vec![1], cycle: None })];
     let mut world = World::new(&cluster, 1);
     world.run_until(39 * S);
     assert!(world.node(1).is_some(), "it is stopped and cannot exit");

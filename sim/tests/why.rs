@@ -26,7 +26,11 @@ fn folder(test: &str) -> PathBuf {
 }
 
 fn sim(dir: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_sim")).current_dir(dir).args(args).output().expect("sim starts")
+    Command::new(env!("CARGO_BIN_EXE_sim"))
+        .current_dir(dir)
+        .args(args)
+        .output()
+        .expect("sim starts")
 }
 
 fn said(output: &Output) -> (i32, String, String) {
@@ -59,7 +63,9 @@ fn a_wrong_question_exits_2_and_says_what_to_do() {
     assert!(ask(&["crash.toml", "host1", "hots3"]).contains("did you mean host3?"));
     assert!(ask(&["crash.toml", "nobody-at-all", "host3"]).contains("the run had host1, host2"));
     assert!(ask(&["crash.toml", "host3", "host3"]).contains("name two nodes"));
-    assert!(ask(&["crash.toml", "host1", "host3", "--at", "1h"]).contains("after the end of the run"));
+    assert!(
+        ask(&["crash.toml", "host1", "host3", "--at", "1h"]).contains("after the end of the run")
+    );
     assert!(ask(&["missing.toml", "host1", "host3"]).contains("missing.toml"));
     assert!(ask(&[".", "host1", "host3"]).contains("has no history.json.gz"));
     assert!(ask(&[".", "host1", "host3", "--seed", "3"]).contains("for scenario files"));

@@ -396,6 +396,16 @@ impl Writer<'_> {
             Truth::Well => {}
             Truth::Gone(at, end) => lines.push((at, format!("{target} {}", ended_words(end)))),
             Truth::Paused(at) => lines.push((at, format!("{target}’s process is paused"))),
+            Truth::Blocked(at) => lines.push((
+                at,
+                format!("{target}’s process is blocked: what it sends and what reaches it waits"),
+            )),
+            Truth::Slow => {
+                lines.push((
+                    round.started,
+                    format!("{target}’s processor takes its time for every input"),
+                ));
+            }
             Truth::Never => lines.push((0, format!("{target} has never been started"))),
         }
         let leg = |step: Step| round.legs.iter().find(|it| it.step == step);
@@ -459,7 +469,7 @@ impl Writer<'_> {
     fn stream_words(&self, round: &Round) -> String {
         let target = self.name(round.target);
         if round.blocked {
-            return "over a stream: a partition stops it".into();
+            return "over a stream: a partition or a cut stops it".into();
         }
         match round.power {
             Power::Off => format!("over a stream: {target} is off, nobody answers"),

@@ -107,9 +107,9 @@ impl History {
             Fact::Input(arrived) => self.on_input(moment, *arrived),
             Fact::Trace(trace) => self.on_trace(moment, trace, scene),
             Fact::Event(event) => self.on_event(moment, event),
-            Fact::Sent { serial, to, fate, .. } => {
+            Fact::Sent { serial, to, fate, damage, .. } => {
                 self.serial = *serial;
-                self.probes.sent(moment, *serial, *to, *fate);
+                self.probes.sent(moment, *serial, *to, (*fate, !damage.is_none()));
             }
             Fact::Dropped { serial, why, .. } => self.probes.dropped(*serial, *why),
             Fact::Started { life, .. } => {
@@ -142,7 +142,7 @@ impl History {
     fn on_input(&mut self, moment: Moment, arrived: Arrived) {
         self.begin(match arrived {
             Arrived::Timeout => Source::Timer,
-            Arrived::Datagram { from, serial, sent_at } => {
+            Arrived::Datagram { from, serial, sent_at, .. } => {
                 Source::Datagram { from, serial, sent_at }
             }
             Arrived::Stream { peer } => Source::Stream { peer: peer.unwrap_or(NOBODY) },
@@ -246,7 +246,8 @@ impl History {
                 let target = self.index(target, scene);
                 self.on_probe_end(moment, target, outcome);
             }
-            Trace::IntentAccepted { .. }
+            Trace::Record { .. }
+            | Trace::IntentAccepted { .. }
             | Trace::Conflict { .. }
             | Trace::RejoinStarted { .. }
             | Trace::RejoinEnded { .. }

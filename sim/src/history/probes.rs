@@ -33,6 +33,8 @@ pub(crate) struct Leg {
     pub(crate) sent_at: Nanos,
     pub(crate) to: Option<NodeIndex>,
     pub(crate) fate: Fate,
+    /// It differs when it arrives.
+    pub(crate) damaged: bool,
     pub(crate) taken_at: Option<Nanos>,
     pub(crate) refused: Option<Refusal>,
 }
@@ -46,6 +48,10 @@ pub(crate) enum Truth {
     Gone(Nanos, End),
     /// Its process is paused.
     Paused(Nanos),
+    /// What its process sends and what reaches it waits.
+    Blocked(Nanos),
+    /// Its processor takes its time.
+    Slow,
     /// No process has run yet.
     Never,
 }
@@ -57,7 +63,6 @@ pub(crate) struct Round {
     pub(crate) target: NodeIndex,
     pub(crate) started: Nanos,
     pub(crate) truth: Truth,
-    /// The prober's own trouble: paused since.
     pub(crate) legs: Vec<Leg>,
     /// When others were asked, and whether a stream was tried.
     pub(crate) indirect: Option<(Nanos, bool)>,
@@ -99,10 +104,13 @@ impl Probes {
         spans: &Spans,
         scene: Scene<'_>,
     ) {
-        let power = scene.fabric.presence.get(target as usize).map(|it| it.power);
-        let truth = match power {
+        let presence = scene.fabric.presence.get(target as usize).copied();
+        let since = spans.held_since(target).unwrap_or(moment.at);
+        let truth = match presence.map(|it| it.power) {
+            Some(Power::Up) if presence.is_some_and(|it| it.blocked) => Truth::Blocked(since),
+            Some(Power::Up) if presence.is_some_and(|it| it.slow) => Truth::Slow,
             Some(Power::Up) | None => Truth::Well,
-            Some(Power::Paused) => Truth::Paused(spans.paused_since(target).unwrap_or(moment.at)),
+            Some(Power::Paused) => Truth::Paused(since),
             Some(Power::Off | Power::Down) => {
                 spans.down_since(target).map_or(Truth::Never, |(at, end)| Truth::Gone(at, end))
             }
@@ -119,7 +127,7 @@ impl Probes {
                 legs: Vec::new(),
                 indirect: None,
                 blocked: false,
-                power: power.unwrap_or(Power::Off),
+                power: presence.map_or(Power::Off, |it| it.power),
             },
         );
         self.active[moment.node as usize] = Some(id);
@@ -144,13 +152,20 @@ impl Probes {
     }
 
     /// A node sends: perhaps the ping of its round, or the answer to what it was given.
-    pub(crate) fn sent(&mut self, moment: Moment, serial: u64, to: Option<NodeIndex>, fate: Fate) {
+    pub(crate) fn sent(
+        &mut self,
+        moment: Moment,
+        serial: u64,
+        to: Option<NodeIndex>,
+        (fate, damaged): (Fate, bool),
+    ) {
         let leg = Leg {
             step: Step::Ping,
             serial,
             sent_at: moment.at,
             to,
             fate,
+            damaged,
             taken_at: None,
             refused: None,
         };
@@ -211,8 +226,8 @@ impl Probes {
         let target = round.target;
         if let Some(presence) = scene.fabric.presence.get(target as usize) {
             round.power = presence.power;
-            round.blocked = scene.fabric.topology.is_blocked(moment.node, target)
-                || scene.fabric.topology.is_blocked(target, moment.node);
+            round.blocked = scene.fabric.topology.is_stream_blocked(moment.node, target)
+                || scene.fabric.topology.is_stream_blocked(target, moment.node);
         }
     }
 
@@ -245,11 +260,16 @@ impl Leg {
             (Some(Refusal::Cut), _) => "never left: its sender was switched off".into(),
             (Some(Refusal::Down), _) => "found no process".into(),
             (Some(Refusal::Full), _) => "found the receive buffer full".into(),
+            (None, Some(at)) if self.damaged => {
+                format!("arrived damaged after {}", milliseconds(at - self.sent_at))
+            }
             (None, Some(at)) => format!("arrived after {}", milliseconds(at - self.sent_at)),
             (None, None) => match self.fate {
                 Fate::Nowhere => "went to an address that nobody has".into(),
-                Fate::Blocked => "was stopped by a partition".into(),
+                Fate::Blocked => "was stopped by a partition or a cut".into(),
                 Fate::Lost => "was lost".into(),
+                Fate::Burst => "was lost in a burst".into(),
+                Fate::TooLong => "was too long for the way".into(),
                 Fate::Once(_) | Fate::Twice(..) => "was never taken".into(),
             },
         }

@@ -1,7 +1,6 @@
 //! What is true of each host over time: when its process ran, when it was paused, how healthy it thought it was.
 
 use crate::fact::{End, Moment, Scene};
-use crate::net::Power;
 use crate::scenario::{Nanos, NodeIndex};
 
 /// How often hosts are looked at for troubles that no fault announces the moment of.
@@ -55,7 +54,7 @@ impl Spans {
 
     fn look_at_all(&mut self, now: Nanos, scene: Scene<'_>) {
         for (node, presence) in (0..).zip(&scene.fabric.presence) {
-            let paused = presence.power == Power::Paused;
+            let paused = presence.is_up() && !presence.is_responsive();
             let running = &mut self.paused[node as usize];
             match *running {
                 None if paused && self.pauses.len() < SPANS_MAX => {
@@ -99,8 +98,8 @@ impl Spans {
         Some((span.until, span.end?))
     }
 
-    /// Since when a host is paused.
-    pub(crate) fn paused_since(&self, node: NodeIndex) -> Option<Nanos> {
+    /// Since when a process is paused or blocked.
+    pub(crate) fn held_since(&self, node: NodeIndex) -> Option<Nanos> {
         let index = (*self.paused.get(node as usize)?)?;
         Some(self.pauses[index as usize].from)
     }

@@ -6,7 +6,7 @@ use super::axis::{group_digits, thousands};
 use super::facts::{Facts, counted, portable, portable_place, trimmed};
 use super::figures::Figure;
 use super::stats::{number, reached, seconds};
-use super::{see, summary};
+use super::{invariants, see, summary};
 use crate::analytic;
 use crate::metrics::SeedResult;
 use crate::outcome::{ExpectOutcome, Outcome, Quantiles};
@@ -91,6 +91,7 @@ pub(super) fn page(
     ));
     header(&mut page, scenario, results, outcome, &facts);
     verdicts(&mut page, scenario, outcome);
+    page.raw(invariants::section(outcome));
     key_numbers(&mut page, outcome, &facts);
     pictures(&mut page, figures);
     if let Some(recorded) = recorded {
@@ -124,7 +125,12 @@ fn header(
     let heading = if scenario.title.is_empty() { &scenario.name } else { &scenario.title };
     page.element("h1", heading);
     page.element("p class=\"lead\"", &unwrapped(&scenario.description));
+    let broken = outcome.invariants.iter().filter(|it| it.fail > 0).count();
     let (class, verdict) = match (outcome.expects.len(), outcome.met) {
+        (_, false) if broken > 0 => (
+            "verdict miss",
+            format!("MISS: {} of the protocol broken", counted(broken, "invariant")),
+        ),
         (0, _) => ("verdict none", "This scenario expects nothing; it only measures.".to_owned()),
         (count, true) => ("verdict pass", format!("PASS: {} met", counted(count, "expectation"))),
         (count, false) => {
@@ -363,10 +369,10 @@ fn totals(page: &mut Page, results: &[SeedResult]) {
         ("Malformed or refused input", sum.dropped_input),
         ("User events delivered", sum.events_delivered),
     ];
-    let serf = sum.serf().into_iter().filter(|(_, count)| *count > 0);
+    let seen = sum.hazards().into_iter().chain(sum.serf()).filter(|(_, count)| *count > 0);
     let rows: Vec<Vec<String>> = rows
         .into_iter()
-        .chain(serf)
+        .chain(seen)
         .map(|(name, count)| vec![name.to_owned(), grouped(count)])
         .collect();
     page.table(&["Counter", "#all seeds"], &rows);

@@ -1,14 +1,33 @@
 //! `[[fault]]`: what breaks, when, and for how long.
 
-use super::document::Value;
+mod degrade;
+mod network;
+mod process;
+
 use super::field::{Field, Table};
-use super::latency;
 use super::problem::{Place, Problems};
 use super::select::Names;
-use super::units::{PPM, format_duration, parse_share};
-use crate::scenario::{Fault, FaultKind, Nanos, NodeIndex};
+use super::units::{PPM, format_duration};
+use crate::scenario::{Fault, FaultKind, Nanos};
 
-const KINDS: [&str; 5] = ["crash", "restart", "pause", "partition", "degrade"];
+pub use degrade::{Burst, Degradation};
+pub use network::Transport;
+
+const KINDS: [&str; 11] = [
+    "crash",
+    "restart",
+    "pause",
+    "block",
+    "slow",
+    "clock",
+    "move",
+    "rekey",
+    "partition",
+    "cut",
+    "degrade",
+];
+/// Those that happen at one instant.
+const INSTANTS: [&str; 4] = ["crash", "restart", "move", "rekey"];
 
 /// A fault or a piece of work and where it was written.
 pub(super) struct Placed<T> {
@@ -77,7 +96,7 @@ fn read_one(
     let at = read_at(&mut table, duration, problems);
     let ends = [table.field("for"), table.field("until")];
     let kind = table.exactly_one(&KINDS, problems);
-    let lasting = kind.as_ref().is_none_or(|(key, _)| !matches!(*key, "crash" | "restart"));
+    let lasting = kind.as_ref().is_none_or(|(key, _)| !INSTANTS.contains(key));
     let until = match ends {
         [Some(span), Some(_)] => {
             span.refuse("stands beside `until`: give only one of the two", problems);
@@ -99,74 +118,41 @@ fn read_one(
             names.select(&field, problems).map(|nodes| FaultKind::Crash { nodes })
         }
         Some(("restart", field)) => {
-            let restarts = restarts(&field, &mut table, at, duration, names, problems);
+            let times = process::Times { at, duration };
+            let restarts = process::restarts(&field, &mut table, times, names, problems);
             table.finish(&HINTS, problems);
             return restarts;
         }
-        Some(("pause", field)) => {
-            names.select(&field, problems).map(|nodes| FaultKind::Pause { nodes })
+        Some((key @ ("pause" | "block"), field)) => {
+            process::anomaly(key, &field, &mut table, names, problems)
         }
+        Some(("slow", field)) => process::slow(&field, names, problems),
+        Some(("clock", field)) => process::clock(&field, until.is_some(), names, problems),
+        Some(("move", field)) => process::moves(&field, &mut table, names, problems),
+        Some(("rekey", field)) => process::rekey(&field, &mut table, names, problems),
         Some(("partition", field)) => {
-            let one_way = switch(&mut table, "one_way", problems);
-            let groups = groups(&field, names, problems);
-            groups.map(|groups| FaultKind::Partition { groups, one_way })
+            let one_way = table.field("one_way");
+            network::partition(&field, one_way, names, problems)
         }
-        Some((_, field)) => degrade(&field, problems),
+        Some(("cut", field)) => network::cut(&field, names, problems),
+        Some((_, field)) => degrade::read(&field, names, problems),
         None => None,
     };
     table.finish(&HINTS, problems);
     Some(vec![Fault { at: at?, until, kind: kind? }])
 }
 
-const HINTS: [(&str, &str); 4] = [
-    ("keep_state", "it is for `restart`"),
+const HINTS: [(&str, &str); 9] = [
+    ("cycle", "it is for `pause` and `block`"),
+    ("keep_state", "it is for `restart`, `move` and `rekey`"),
+    ("snapshot", "it is for `restart`, `move` and `rekey`"),
+    ("per_input", "write slow = { nodes = [\"host3\"], per_input = \"20ms\" }"),
+    ("drift", "write clock = { nodes = [\"host3\"], drift = 0.01 }"),
+    ("jump", "write clock = { nodes = [\"host3\"], jump = \"30s\" }"),
     ("every", "it is for `restart`, the time between one node and the next"),
     ("one_way", "it is for `partition`"),
     ("heal", "a fault heals by itself at the end of `for` or `until`"),
 ];
-
-/// All nodes in one instant, or with `every` one after the other, whether they run or not.
-fn restarts(
-    field: &Field<'_>,
-    table: &mut Table<'_>,
-    at: Option<Nanos>,
-    duration: Option<Nanos>,
-    names: &Names,
-    problems: &mut Problems<'_>,
-) -> Option<Vec<Fault>> {
-    let keep_state = switch(table, "keep_state", problems);
-    let every = table.field("every");
-    let nodes = names.select(field, problems);
-    let Some(every) = every else {
-        let kind = FaultKind::Restart { nodes: nodes?, keep_state, running: false };
-        return Some(vec![Fault { at: at?, until: None, kind }]);
-    };
-    let step = every.positive(problems)?;
-    let (at, nodes) = (at?, nodes?);
-    let last = at.saturating_add(step.saturating_mul(nodes.len() as u64 - 1));
-    if let Some(duration) = duration.filter(|duration| last > *duration) {
-        every.refuse(
-            format!(
-                "brings the last of {} nodes to {}, after the end of the run at {}: shorten it, or make `duration` \
-                 longer",
-                nodes.len(),
-                format_duration(last),
-                format_duration(duration)
-            ),
-            problems,
-        );
-    }
-    let times = (0..).map(|index: u64| at.saturating_add(step.saturating_mul(index)));
-    let one = |(node, at)| {
-        let kind = FaultKind::Restart { nodes: vec![node], keep_state, running: true };
-        Fault { at, until: None, kind }
-    };
-    Some(nodes.into_iter().zip(times).map(one).collect())
-}
-
-fn switch(table: &mut Table<'_>, key: &'static str, problems: &mut Problems<'_>) -> bool {
-    table.field(key).and_then(|field| field.boolean(problems)).unwrap_or(false)
-}
 
 fn read_for(
     field: &Field<'_>,
@@ -207,103 +193,4 @@ fn read_until(
         );
     }
     Some(end)
-}
-
-/// `[["host1"], ["host2..host9"]]`, or shares of the node list such as `[0.3, 0.7]`.
-fn groups(
-    field: &Field<'_>,
-    names: &Names,
-    problems: &mut Problems<'_>,
-) -> Option<Vec<Vec<NodeIndex>>> {
-    let wanted =
-        "sides such as [[\"host1..host3\"], [\"host4..host9\"]] or shares such as [0.3, 0.7]";
-    let sides = field.list(wanted, problems)?;
-    if sides.len() < 2 {
-        field.refuse(
-            format!("has {} side, and must have two or more: {wanted}", sides.len()),
-            problems,
-        );
-        return None;
-    }
-    let numbers = sides
-        .iter()
-        .filter(|side| matches!(side.item.value, Value::Float(_) | Value::Integer(_)))
-        .count();
-    if numbers == sides.len() {
-        return shares(field, &sides, names, problems);
-    }
-    let groups: Vec<Option<Vec<NodeIndex>>> =
-        sides.iter().map(|side| names.select(side, problems)).collect();
-    let groups = groups.into_iter().collect::<Option<Vec<_>>>()?;
-    let mut all: Vec<NodeIndex> = groups.iter().flatten().copied().collect();
-    all.sort_unstable();
-    if let Some(twice) = all.windows(2).find(|pair| pair[0] == pair[1]) {
-        field.refuse(
-            format!("{} is on two sides: every node may be on one", names.name(twice[0])),
-            problems,
-        );
-        return None;
-    }
-    Some(groups)
-}
-
-/// Cuts the node list, in its own order, at the given shares.
-fn shares(
-    field: &Field<'_>,
-    sides: &[Field<'_>],
-    names: &Names,
-    problems: &mut Problems<'_>,
-) -> Option<Vec<Vec<NodeIndex>>> {
-    let mut shares = Vec::new();
-    for side in sides {
-        let share = if let Value::Float(value) = side.item.value {
-            parse_share(value).map_err(|error| side.refuse(error, problems)).ok()?
-        } else {
-            side.share(problems)?
-        };
-        shares.push(u64::from(share));
-    }
-    let whole: u64 = shares.iter().sum();
-    if whole > u64::from(PPM) {
-        field.refuse("the shares add up to more than 1", problems);
-        return None;
-    }
-    let nodes: Vec<NodeIndex> = names.members().collect();
-    let cut = |share: u64| {
-        let position = (nodes.len() as u64 * share + u64::from(PPM) / 2) / u64::from(PPM);
-        usize::try_from(position).unwrap_or(nodes.len())
-    };
-    let mut groups = Vec::new();
-    let mut before = 0;
-    for share in shares {
-        groups.push(nodes[cut(before)..cut(before + share)].to_vec());
-        before += share;
-    }
-    if groups.iter().any(Vec::is_empty) && !nodes.is_empty() {
-        field.refuse("one of the sides has no node: give it a larger share", problems);
-        return None;
-    }
-    Some(groups)
-}
-
-fn degrade(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<FaultKind> {
-    let wanted = "a table such as { loss = 0.25, latency = \"50ms\" }";
-    let mut table = field.table(wanted, problems)?;
-    let loss = table.field("loss");
-    let latency = table.field("latency");
-    table.finish(&[], problems);
-    if loss.is_none() && latency.is_none() {
-        field.refuse("changes nothing: give it `loss`, `latency` or both", problems);
-        return None;
-    }
-    Some(FaultKind::Degrade {
-        loss_ppm: match loss {
-            Some(field) => Some(field.share(problems)?),
-            None => None,
-        },
-        latency: match latency {
-            Some(field) => Some(latency::read(&field, problems)?),
-            None => None,
-        },
-    })
 }

@@ -8,6 +8,7 @@ use super::fault::{self, Placed};
 use super::field::{Field, Table};
 use super::problem::{Problems, ScenarioErrors};
 use super::{expect, hash, lives, network, nodes, settings, start, work};
+use crate::check;
 use crate::scenario::{Nanos, Scenario, Start};
 
 /// Most seeds of one run.
@@ -82,19 +83,21 @@ fn build(root: &Item, text: &str, file: &Path, problems: &mut Problems<'_>) -> O
         .required("duration", "duration = \"60s\", the virtual time to simulate", problems)
         .and_then(|field| field.positive(problems));
     let series_bucket = series_bucket(&mut table, duration, problems);
-    let nodes::Nodes { specs, names, regions } = nodes::read(&mut table, duration, problems);
+    let nodes::Nodes { specs, names, regions, takers } =
+        nodes::read(&mut table, duration, problems);
     let mut settings = settings::read(&mut table, problems);
     let network = network::read(&mut table, &regions, problems);
     let start = start::read(&mut table, duration, &names, problems);
     let faults = fault::read(&mut table, duration, &names, problems);
     settings.keep_snapshots(&faults, problems);
+    settings.check_rekeys(&faults, problems);
     let around = work::Around { duration, names: &names, specs: &specs, config: &settings.config };
     let workload = work::read(&mut table, &around, problems);
     if let Start::Warm = start {
         let members = specs.partition_point(|spec| spec.claim.is_none());
         settings.check_warm(&specs[..members], problems);
     }
-    lives::check(&start, &specs, &faults, &workload, &names, problems);
+    lives::check(&start, &specs, &takers, &faults, &workload, &names, problems);
     // One block may stand for many faults or pieces of work.
     let faults_read: BTreeSet<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
     let works_read: BTreeSet<&str> = workload.iter().map(|work| work.path.as_str()).collect();
@@ -109,6 +112,7 @@ fn build(root: &Item, text: &str, file: &Path, problems: &mut Problems<'_>) -> O
         complete,
     };
     let expects = expect::read(&mut table, &around, problems);
+    let unchecked = unchecked(&mut table, problems);
     table.finish(&TOP_HINTS, problems);
     let mut scenario = Scenario {
         name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
@@ -126,6 +130,7 @@ fn build(root: &Item, text: &str, file: &Path, problems: &mut Problems<'_>) -> O
         faults: values(faults),
         workload: values(workload),
         expects,
+        unchecked,
         series_bucket: series_bucket?,
     };
     scenario.config_hash = hash::config_hash(&scenario);
@@ -181,6 +186,15 @@ fn seeds(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Vec<u64>>
             Some(seeds)
         }
     }
+}
+
+/// Invariants that are not checked, by the names of the checkers.
+fn unchecked(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Vec<String> {
+    let Some(field) = table.field("unchecked") else { return Vec::new() };
+    let wanted = "a list of invariants such as [\"convergence\"]";
+    let choices: Vec<_> = check::names().into_iter().map(|name| (name, name)).collect();
+    let fields = field.list(wanted, problems).unwrap_or_default();
+    fields.iter().filter_map(|one| one.word(&choices, problems)).map(String::from).collect()
 }
 
 /// Buckets of the bytes-per-node series, neither longer than the run nor absurdly many.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+#[cfg(feature = "mutants")]
+use uwasa_core::config::Mutant;
 use uwasa_core::config::{Config, Lifeguard, Options, TimerPhase};
 use uwasa_core::keyring::{Key, Keyring};
 
@@ -32,9 +34,7 @@ pub(super) struct Settings {
 impl Settings {
     /// A restart that keeps its state needs a snapshot to keep it in.
     pub(super) fn keep_snapshots(&mut self, faults: &[Placed<Fault>], problems: &mut Problems<'_>) {
-        let keeps = |fault: &&Placed<Fault>| {
-            matches!(fault.value.kind, FaultKind::Restart { keep_state: true, .. })
-        };
+        let keeps = |fault: &&Placed<Fault>| !fault.value.kind.snapshots_of().is_empty();
         let Some(fault) = faults.iter().find(keeps).filter(|_| !self.config.snapshot) else {
             return;
         };
@@ -50,6 +50,17 @@ impl Settings {
         }
         let options = Options { snapshot: true, ..Options::clone(&self.config) };
         self.config = validated(options, self.place, &self.places, problems);
+    }
+
+    /// Refuses keyrings that these settings do not go with.
+    pub(super) fn check_rekeys(&self, faults: &[Placed<Fault>], problems: &mut Problems<'_>) {
+        for fault in faults {
+            let FaultKind::Rekey { keyring, .. } = &fault.value.kind else { continue };
+            let options = Options { keyring: keyring.clone(), ..Options::clone(&self.config) };
+            if let Err(error) = options.validate() {
+                problems.add(fault.place, &format!("{}.rekey.keys", fault.path), error);
+            }
+        }
     }
 
     /// Refuses limits that a warm start, in which everybody knows everybody, would break from the first moment on.
@@ -280,6 +291,9 @@ impl<'t> Reader<'_, 't, '_> {
         if let Some(text) = label.and_then(|field| field.string("a string", self.problems)) {
             options.label = text.into();
         }
+        if let Some(field) = self.field("mutant") {
+            mutant(&field, options, self.problems);
+        }
         let Some(field) = self.field("cidrs_allowed") else { return };
         for one in field.list("a list such as [\"10.0.0.0/8\"]", self.problems).unwrap_or_default()
         {
@@ -295,6 +309,19 @@ impl<'t> Reader<'_, 't, '_> {
             }
         }
     }
+}
+
+#[cfg(feature = "mutants")]
+fn mutant(field: &Field<'_>, options: &mut Options, problems: &mut Problems<'_>) {
+    options.mutant = field.word(&Mutant::ALL.map(|(mutant, name)| (name, mutant)), problems);
+}
+
+#[cfg(not(feature = "mutants"))]
+fn mutant(field: &Field<'_>, _: &mut Options, problems: &mut Problems<'_>) {
+    field.refuse(
+        "is a planted bug, and this simulator was built without them: build it with --features mutants",
+        problems,
+    );
 }
 
 fn lifeguard(field: &Field<'_>, lifeguard: &mut Lifeguard, problems: &mut Problems<'_>) {
@@ -327,7 +354,7 @@ pub(super) fn key(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<Key>
 }
 
 /// One key, or a list whose first key seals.
-fn keyring(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<Keyring> {
+pub(super) fn keyring(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<Keyring> {
     let fields = if let Value::Array(_) = field.item.value {
         field.list("a list of keys", problems)?
     } else {
@@ -432,6 +459,8 @@ mod tests {
             members_max: _,
             streams_max: _,
             trace: _,
+            #[cfg(feature = "mutants")]
+                mutant: _,
         } = Options::lan();
     }
 }
