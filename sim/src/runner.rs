@@ -184,10 +184,18 @@ fn shares_tables(scenario: &Scenario) -> bool {
     let links = &scenario.network.links;
     let lossy = |ppm: u32| ppm >= LOSS_THAT_DIFFERS;
     let changed = scenario.faults.iter().map(|fault| match &fault.kind {
-        FaultKind::Crash { nodes } | FaultKind::Restart { nodes, .. } => nodes.len(),
-        FaultKind::Pause { nodes } => nodes.len(),
-        FaultKind::Degrade { loss_ppm, .. } if !loss_ppm.is_some_and(lossy) => 0,
-        FaultKind::Partition { .. } | FaultKind::Degrade { .. } => scenario.nodes.len(),
+        FaultKind::Crash { nodes }
+        | FaultKind::Restart { nodes, .. }
+        | FaultKind::Pause { nodes, .. }
+        | FaultKind::Block { nodes, .. }
+        | FaultKind::Slow { nodes, .. }
+        | FaultKind::Clock { nodes, .. }
+        | FaultKind::Rekey { nodes, .. } => nodes.len(),
+        FaultKind::Move { .. } => 1,
+        FaultKind::Partition { .. }
+        | FaultKind::Ring { .. }
+        | FaultKind::Cut { .. }
+        | FaultKind::Degrade(_) => scenario.nodes.len(),
     });
     matches!(scenario.start, Start::Warm)
         && !links.iter().any(|link| lossy(link.loss_ppm))
