@@ -1,6 +1,7 @@
 //! Deterministic cluster simulator.
 
 pub mod analytic;
+pub mod capsule;
 pub mod check;
 pub mod cli;
 pub mod digest;
@@ -20,7 +21,9 @@ pub mod queue;
 pub mod report;
 pub mod runner;
 pub mod scenario;
+pub mod shrink;
 pub mod streams;
+pub mod swarm;
 pub mod topology;
 mod workload;
 pub mod world;

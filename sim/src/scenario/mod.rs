@@ -31,6 +31,7 @@ use uwasa_core::trace::{MemberState, MemberStatus};
 pub use parse::{load, parse, parse_seeds};
 pub use problem::ScenarioErrors;
 pub use units::format_duration;
+pub(crate) use units::parse_duration;
 
 /// Probe intervals below which a run is too short to say anything about coordinates: the adjustment of a coordinate
 /// averages over so many round trips.

@@ -1,0 +1,253 @@
+//! What breaks in a random scenario. Each kind has its own stream, is there or not, and comes one to four times.
+
+use toml::Value;
+
+use super::document::{share, span, table, texts};
+use super::draft::{Draft, name, nodes};
+use super::draw::{Dice, Draws, SECOND};
+use super::shape::Shape;
+use crate::scenario::Nanos;
+
+/// Stream that says which kinds exist.
+const SUBSET: u64 = 100;
+/// Stream of the first kind.
+const FIRST_KIND: u64 = 101;
+const MILLISECOND: Nanos = 1_000_000;
+const FOREVER: Nanos = Nanos::MAX;
+
+/// A kind of fault: its label, and what adds one of it to a draft, if there is room.
+type Kind = (&'static str, fn(&mut Dice, &Shape, &mut Draft) -> bool);
+
+/// Every kind. Those that end lives come first: the others look who is up. A new kind goes to the end of its group and
+/// takes a stream number of its own.
+const KINDS: [(u64, Kind); 10] = [
+    (0, ("fault crash", crash)),
+    (1, ("fault restart", restart)),
+    (2, ("fault mass restart", mass_restart)),
+    (3, ("fault leave and return", leave)),
+    (4, ("fault name claimed", claim)),
+    (20, ("fault pause", pause)),
+    (21, ("fault partition", partition)),
+    (22, ("fault one-way partition", one_way)),
+    (23, ("fault loss", loss)),
+    (24, ("fault latency", latency)),
+];
+
+pub(super) fn draw(draws: &Draws, shape: &Shape, draft: &mut Draft) {
+    let mut subset = draws.of(SUBSET);
+    let quiet = subset.percent(5);
+    for (stream, (label, add)) in KINDS {
+        let mut dice = draws.of(FIRST_KIND + stream);
+        let there = dice.percent(30) && !quiet;
+        let times = dice.small(1, 4);
+        for _ in 0..times {
+            if there && add(&mut dice, shape, draft) {
+                draft.labels.insert(label);
+            }
+        }
+    }
+}
+
+/// Seconds, stretched for settings that take their time.
+fn seconds(dice: &mut Dice, shape: &Shape, low: u64, high: u64) -> Nanos {
+    dice.time(low * SECOND, high * SECOND) * shape.pace / 10
+}
+
+/// Nodes that a fault hits: mostly one.
+fn few(dice: &mut Dice, draft: &Draft) -> usize {
+    let all = draft.len() as u64;
+    let count = match dice.number(0, 9) {
+        0..=6 => 1,
+        7..=8 => dice.number(1, (all / 2).max(1)),
+        _ => dice.number(1, all),
+    };
+    usize::try_from(count).unwrap_or(1)
+}
+
+/// Whether these nodes may stay away for good: somebody must be left, and who is named as a door must stay open.
+fn may_stay_away(shape: &Shape, draft: &Draft, chosen: &[usize]) -> bool {
+    let left = draft.free(draft.begin, FOREVER).into_iter().filter(|node| !chosen.contains(node));
+    let doors = shape.seeded && chosen.iter().any(|node| *node < 2);
+    left.count() >= 2 && !doors
+}
+
+fn crash(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let count = few(dice, draft);
+    let (back, kept) = (dice.percent(70), dice.percent(50));
+    let length = if dice.percent(30) { seconds(dice, shape, 1, 5) } else { seconds(dice, shape, 5, 50) };
+    let Some((at, chosen)) = draft.chance(dice, count, length) else { return false };
+    let returns = back || !may_stay_away(shape, draft, &chosen);
+    let until = if returns { at + length } else { FOREVER };
+    if !chosen.iter().all(|node| draft.is_free(*node, at, until)) {
+        return false;
+    }
+    draft.take(&chosen, at, until);
+    let who = nodes(&chosen, draft.len());
+    draft.fault(at, [("crash", who.clone())]);
+    if returns {
+        come_back(draft, until, who, kept);
+    }
+    true
+}
+
+/// A restart at the end of an absence.
+fn come_back(draft: &mut Draft, at: Nanos, who: Value, kept: bool) {
+    if kept {
+        draft.labels.insert("fault restart from snapshot");
+        draft.fault(at, [("restart", who), ("keep_state", Value::Boolean(true))]);
+    } else {
+        draft.fault(at, [("restart", who)]);
+    }
+}
+
+/// A process that runs is killed and started again.
+fn restart(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let count = few(dice, draft);
+    again(dice, shape, draft, count)
+}
+
+fn mass_restart(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let count = draft.len();
+    again(dice, shape, draft, count)
+}
+
+fn again(dice: &mut Dice, shape: &Shape, draft: &mut Draft, count: usize) -> bool {
+    let kept = dice.percent(50);
+    let every = dice.weighted(&[(1, 10 * MILLISECOND), (1, 500 * MILLISECOND), (1, 3 * SECOND)]);
+    let length = every * (count as u64 - 1) * shape.pace / 10 + SECOND;
+    let every = (every * shape.pace / 10).max(MILLISECOND);
+    let Some((at, chosen)) = draft.chance(dice, count, length) else { return false };
+    if at.saturating_add(length) > draft.calm {
+        return false;
+    }
+    draft.take(&chosen, at, at + length);
+    let who = nodes(&chosen, draft.len());
+    if kept {
+        draft.labels.insert("fault restart from snapshot");
+    }
+    let keep = Value::Boolean(kept);
+    draft.fault(at, [("restart", who), ("every", span(every)), ("keep_state", keep)]);
+    true
+}
+
+/// A leave, and mostly a return.
+fn leave(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let count = few(dice, draft);
+    let (back, kept) = (dice.percent(60), dice.percent(40));
+    let length = seconds(dice, shape, 8, 50);
+    let stays_up = dice.time(0, 3 * SECOND);
+    let Some((at, chosen)) = draft.chance(dice, count, length) else { return false };
+    let returns = back || !may_stay_away(shape, draft, &chosen);
+    let until = if returns { at + length } else { FOREVER };
+    if !chosen.iter().all(|node| draft.is_free(*node, at, until)) {
+        return false;
+    }
+    draft.take(&chosen, at, until);
+    let who = nodes(&chosen, draft.len());
+    draft.work(at, [("leave", who.clone()), ("exit_after", span(stays_up))]);
+    draft.labels.insert("work leave");
+    if returns {
+        come_back(draft, until, who, kept);
+    }
+    returns
+}
+
+/// Another host starts with the name of a node.
+fn claim(dice: &mut Dice, _shape: &Shape, draft: &mut Draft) -> bool {
+    let at = draft.moment(dice, 20 * SECOND);
+    let owner = dice.number(0, draft.len() as u64 - 1);
+    // A vote needs a majority that knows the owner.
+    if draft.len() < 4 || !draft.hosts.is_empty() {
+        return false;
+    }
+    let owner = name(usize::try_from(owner).unwrap_or(0));
+    draft.hosts.push(table([
+        ("name", "copy".into()),
+        ("claims", Value::String(owner)),
+        ("at", span(at)),
+    ]));
+    true
+}
+
+/// When a fault that lasts begins and ends.
+fn window(dice: &mut Dice, shape: &Shape, draft: &Draft, low: u64, high: u64) -> (Nanos, Nanos) {
+    let length = seconds(dice, shape, low, high);
+    let at = draft.moment(dice, length);
+    (at, at.saturating_add(length).min(draft.calm))
+}
+
+fn pause(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let count = few(dice, draft);
+    let short = dice.percent(40);
+    let length = if short { dice.time(100 * MILLISECOND, 3 * SECOND) } else { seconds(dice, shape, 2, 40) };
+    let Some((at, chosen)) = draft.chance(dice, count, SECOND) else { return false };
+    let until = at.saturating_add(length).min(draft.calm);
+    if until <= at {
+        return false;
+    }
+    draft.lasting(at, until, [("pause", nodes(&chosen, draft.len()))]);
+    true
+}
+
+/// Two or three sides; nodes on none of them reach everybody.
+fn sides(dice: &mut Dice, draft: &Draft) -> Option<Vec<Vec<usize>>> {
+    let len = draft.len();
+    let count = if len >= 4 && dice.percent(20) { 3 } else { 2 };
+    let between = dice.percent(15);
+    let mut sides = vec![Vec::new(); count];
+    for node in 0..len {
+        let side = dice.number(0, count as u64 - 1 + u64::from(between));
+        if let Some(side) = sides.get_mut(usize::try_from(side).unwrap_or(0)) {
+            side.push(node);
+        }
+    }
+    sides.iter().all(|side| !side.is_empty()).then_some(sides)
+}
+
+fn partition(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    split(dice, shape, draft, false)
+}
+
+fn one_way(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    split(dice, shape, draft, true)
+}
+
+fn split(dice: &mut Dice, shape: &Shape, draft: &mut Draft, one_way: bool) -> bool {
+    let (at, until) = window(dice, shape, draft, 3, 60);
+    let alone = dice.percent(30);
+    let sides = if alone {
+        let one = usize::try_from(dice.number(0, draft.len() as u64 - 1)).unwrap_or(0);
+        let others = (0..draft.len()).filter(|node| *node != one).collect();
+        Some(vec![vec![one], others])
+    } else {
+        sides(dice, draft)
+    };
+    let Some(sides) = sides.filter(|_| until > at) else { return false };
+    let sides = sides.iter().map(|side| texts(side.iter().map(|node| name(*node)))).collect();
+    let sides = Value::Array(sides);
+    if one_way {
+        draft.lasting(at, until, [("partition", sides), ("one_way", Value::Boolean(true))]);
+    } else {
+        draft.lasting(at, until, [("partition", sides)]);
+    }
+    true
+}
+
+fn loss(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let (at, until) = window(dice, shape, draft, 3, 60);
+    let ppm = u32::try_from(dice.small(10_000, 900_000)).unwrap_or(0);
+    degrade(draft, at, until, "loss", share(ppm))
+}
+
+fn latency(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let (at, until) = window(dice, shape, draft, 3, 60);
+    let delay = span(dice.time(20 * MILLISECOND, 2 * SECOND));
+    degrade(draft, at, until, "latency", delay)
+}
+
+fn degrade(draft: &mut Draft, at: Nanos, until: Nanos, key: &str, value: Value) -> bool {
+    if until > at {
+        draft.lasting(at, until, [("degrade", Value::Table(table([(key, value)])))]);
+    }
+    until > at
+}
