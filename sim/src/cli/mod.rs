@@ -5,7 +5,9 @@ mod overlay;
 mod progress;
 mod replay;
 mod run;
+mod shrink;
 mod summary;
+mod swarm;
 mod validate;
 
 use std::io::{self, BufWriter, Write};
@@ -52,8 +54,12 @@ enum Verb {
     Validate(validate::ValidateArgs),
     /// List the scenarios of a directory
     List(list::ListArgs),
-    /// Run one seed again and look at it closely
+    /// Run one seed or one capsule again and look at it closely
     Replay(replay::ReplayArgs),
+    /// Run random scenarios until one breaks an invariant
+    Swarm(swarm::SwarmArgs),
+    /// Make a capsule smaller
+    Shrink(shrink::ShrinkArgs),
     /// Draw what real agents measured over what the simulator says
     Overlay(overlay::OverlayArgs),
 }
@@ -84,6 +90,8 @@ pub fn main() -> ExitCode {
         Verb::Validate(args) => validate::validate(&args, &mut console),
         Verb::List(args) => list::list(&args, &mut console),
         Verb::Replay(args) => replay::replay(&args, &mut console),
+        Verb::Swarm(args) => swarm::swarm(&args, &mut console),
+        Verb::Shrink(args) => shrink::shrink(&args, &mut console),
         Verb::Overlay(args) => overlay::overlay(&args, &mut console),
     };
     let exit = exit.max(console.finish());
@@ -151,6 +159,12 @@ impl Console {
             }
         }
     }
+}
+
+/// Threads for so many jobs; one per core unless given.
+fn pool(jobs: Option<u16>) -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
+    let jobs = jobs.map_or(0, usize::from);
+    rayon::ThreadPoolBuilder::new().num_threads(jobs).build()
 }
 
 /// Loads every file and reports all problems of all of them; `None` if there are any.
