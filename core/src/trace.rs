@@ -177,6 +177,16 @@ pub enum Trace {
         /// Why.
         cause: Cause,
     },
+    /// A claim that `subject` is alive was accepted, an own one included: what its record holds now. For checkers only; not
+    /// part of any trace hash.
+    Record {
+        /// Whose record.
+        subject: NodeId,
+        /// Its incarnation.
+        incarnation: u32,
+        /// What it says about itself.
+        profile: ProfileId,
+    },
     /// A probe round began.
     ProbeStarted {
         /// Whom.

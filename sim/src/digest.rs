@@ -50,6 +50,10 @@ impl Digest {
 
     /// Adds one effect.
     pub fn add(&mut self, now: Nanos, node: NodeIndex, effect: &Output<'_>) {
+        // It repeats what messages and edges say already; checkers need it early.
+        if let Output::Trace(Trace::Record { .. }) = effect {
+            return;
+        }
         let mut fields = Fields::new();
         fields.word(now);
         fields.word(node.into());
@@ -305,6 +309,7 @@ fn write_trace(fields: &mut Fields, trace: &Trace) {
             fields.words([48, initiator.into(), join.into(), merged.into()]);
         }
         Trace::EventAccepted { ltime, path } => fields.words([49, ltime, path_number(path)]),
+        Trace::Record { .. } => {}
         Trace::Status { .. }
         | Trace::Member { .. }
         | Trace::IntentAccepted { .. }
@@ -371,6 +376,7 @@ fn write_serf_trace(fields: &mut Fields, trace: &Trace) {
             fields.words([77, query as u64, refused.is_some().into()]);
         }
         Trace::Edge { .. }
+        | Trace::Record { .. }
         | Trace::ProbeStarted { .. }
         | Trace::ProbeIndirect { .. }
         | Trace::ProbeEnded { .. }

@@ -4,6 +4,7 @@
 //! whole did what its file promises, and holds the key figures as quantiles over seeds. Everything but
 //! [`Outcome::timing`] is a pure function of scenario and results, so it is the same on every machine.
 
+mod invariants;
 mod words;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use serde::Serialize;
 use crate::expect::quota;
 use crate::metrics::{Departure, EventSpread, SeedResult};
 use crate::scenario::{Expect, ExpectKind, Nanos, Scenario};
+pub use invariants::{Failure, InvariantOutcome};
 pub(crate) use words::percent;
 pub use words::{expectation_in_words, state_word, status_word};
 
@@ -30,10 +32,12 @@ pub struct Outcome {
     pub config_hash: String,
     /// Seeds in the order they were asked for; results have the same order.
     pub seeds: Vec<u64>,
-    /// Whether every expectation was met.
+    /// Whether every expectation was met and no invariant was broken.
     pub met: bool,
     /// One entry per expectation, in order of the file.
     pub expects: Vec<ExpectOutcome>,
+    /// One entry per invariant, in the order of the checkers; empty if nobody checked them.
+    pub invariants: Vec<InvariantOutcome>,
     /// One entry per user event, in order of sending.
     pub events: Vec<EventFigures>,
     /// One entry per crash or leave, in order of time.
@@ -242,14 +246,17 @@ impl Outcome {
             .enumerate()
             .map(|(index, expect)| judge_expect(scenario, results, index, expect))
             .collect();
+        let invariants = invariants::judge(scenario, results);
         Self {
             scenario: scenario.name.clone(),
             title: scenario.title.clone(),
             file: scenario.file.clone(),
             config_hash: format!("{:016x}", scenario.config_hash),
             seeds: results.iter().map(|result| result.seed).collect(),
-            met: expects.iter().all(|expect| expect.met),
+            met: expects.iter().all(|expect| expect.met)
+                && invariants.iter().all(|invariant| invariant.fail == 0),
             expects,
+            invariants,
             events: event_figures(results),
             departures: departure_figures(results),
             coordinates: coordinate_figures(results),

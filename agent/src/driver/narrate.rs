@@ -202,6 +202,7 @@ impl Narrator {
             | Trace::QueryEnded { .. }
             | Trace::Relayed
             | Trace::KeyringChanged { .. }
+            | Trace::Record { .. }
             | Trace::RejoinEnded { joined: false, .. } => {}
         }
     }

@@ -1,6 +1,7 @@
 //! Settings of a node: public `Options` with presets, validated once into a sealed `Config`.
 
 mod identity;
+mod mutant;
 mod rules;
 
 use core::fmt;
@@ -14,6 +15,7 @@ use thiserror::Error;
 use crate::ids::Vsn;
 use crate::keyring::Keyring;
 pub use identity::{Identity, IdentityError, is_strict_name};
+pub use mutant::Mutant;
 use rules::Problems;
 
 /// Largest metadata a member may announce, in bytes.
@@ -183,6 +185,9 @@ pub struct Options {
     pub streams_max: usize,
     /// Emit `Output::Trace`.
     pub trace: bool,
+    /// A planted bug that the checkers of the simulator must find.
+    #[cfg(feature = "mutants")]
+    pub mutant: Option<Mutant>,
 }
 
 impl Options {
@@ -247,6 +252,8 @@ impl Options {
             members_max: 1 << 17,
             streams_max: 1_024,
             trace: false,
+            #[cfg(feature = "mutants")]
+            mutant: None,
         }
     }
 
@@ -286,6 +293,20 @@ impl Options {
     #[must_use]
     pub fn vsn(&self) -> Vsn {
         Vsn([1, PROTOCOL_VERSION_MAX, self.protocol_version, 2, 5, self.serf_protocol_version])
+    }
+
+    /// Whether this planted bug is in effect; never without the feature `mutants`.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn is_mutant(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+
+    /// Whether this planted bug is in effect; never without the feature `mutants`.
+    #[cfg(not(feature = "mutants"))]
+    #[inline]
+    #[expect(clippy::unused_self, reason = "the same call with and without the feature")]
+    pub(crate) const fn is_mutant(&self, _mutant: Mutant) -> bool {
+        false
     }
 
     /// Bytes of a datagram that label and encryption take.

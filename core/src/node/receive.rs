@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use super::{Node, Turn};
-use crate::config::{NAME_BYTES_KEPT_MAX, is_strict_name};
+use crate::config::{Mutant, NAME_BYTES_KEPT_MAX, is_strict_name};
 use crate::msg::serf::SerfMessageType;
 use crate::msg::swim::{Alive, IndirectPing, MessageType, Ping, PushPullNode, Source};
 use crate::pool::{Vsn, WireAddr};
@@ -107,7 +107,9 @@ impl Node {
 
     /// Whether a message addressed by name is for this node; no name means anyone.
     pub(super) fn is_me(&self, name: &str, turn: &Turn<'_>) -> bool {
-        name.is_empty() || name == turn.pool.name(self.swim.me())
+        self.config.is_mutant(Mutant::AckForAnyName)
+            || name.is_empty()
+            || name == turn.pool.name(self.swim.me())
     }
 
     fn on_indirect_ping(

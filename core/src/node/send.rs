@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 
 use super::{Node, Turn, packet_rules};
+use crate::config::Mutant;
 use crate::msg::swim::{Ack, Dead, IndirectPing, MessageType, Nack, Ping, Source, Suspect};
 use crate::pool::{Pool, ProfileId};
 use crate::queue::Take;
@@ -137,7 +138,8 @@ impl Node {
     /// One packet of a gossip tick; nothing is sent when nothing is left to tell.
     fn send_gossip(&mut self, to: ProfileId, turn: &mut Turn<'_>) {
         turn.scratch.packer.clear();
-        let room = gossip_room(self.config.packet_bytes_max, &self.rules());
+        let doubled = usize::from(self.config.is_mutant(Mutant::PacketsTooLarge)) + 1;
+        let room = gossip_room(self.config.packet_bytes_max * doubled, &self.rules());
         self.push_broadcasts(room, turn);
         if !turn.scratch.packer.is_empty() {
             let crc = wants_crc(turn.pool, to);

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use crate::config::NAME_BYTES_KEPT_MAX;
+use crate::config::{Mutant, NAME_BYTES_KEPT_MAX};
 use crate::event::{EventMember, MemberEventKind};
 use crate::idmap::IdMap;
 use crate::msg::serf::{JoinIntent, LeaveIntent};
@@ -105,6 +105,9 @@ impl Serf {
     pub(crate) fn on_departed(&mut self, id: NodeId, swim: &mut Swim, cx: &mut SwimCx<'_>) {
         let Some(old) = swim.record(id) else { return };
         let (status, kind) = match old.status {
+            MemberStatus::Leaving if cx.config.is_mutant(Mutant::LeaveSeenAsFailure) => {
+                (MemberStatus::Failed, MemberEventKind::Failed)
+            }
             MemberStatus::Leaving => (MemberStatus::Left, MemberEventKind::Leave),
             MemberStatus::Alive => (MemberStatus::Failed, MemberEventKind::Failed),
             MemberStatus::Left | MemberStatus::Failed => return,
@@ -145,6 +148,9 @@ impl Serf {
         swim: &mut Swim,
         cx: &mut SwimCx<'_>,
     ) {
+        if cx.config.is_mutant(Mutant::IntentsIgnored) {
+            return;
+        }
         if self.leave_intent(intent, EventPath::Gossip, swim, cx) {
             let message = Bytes::copy_from_slice(message);
             self.outgoing.push(QueueKind::Intent, message, swim, cx);
@@ -237,6 +243,9 @@ impl Serf {
     }
 
     fn witness_member(&mut self, ltime: u64, cx: &mut SwimCx<'_>) -> bool {
+        if cx.config.is_mutant(Mutant::LamportNotWitnessed) {
+            return true;
+        }
         let sane = self.member_clock.witness(ltime);
         if !sane {
             cx.stats.drop(DropReason::LamportTime);
@@ -309,7 +318,11 @@ impl Serf {
         cx.timers.clear(TimerKind::Reap);
         let age = duration_nanos;
         let (departed, now, config) = (&self.departed, cx.now, cx.config);
-        let mut old = departed.older(&departed.failed, now, age(config.reconnect_timeout));
+        let failed_age = match config.is_mutant(Mutant::ReapsTooEarly) {
+            true => 0,
+            false => age(config.reconnect_timeout),
+        };
+        let mut old = departed.older(&departed.failed, now, failed_age);
         old.extend(departed.older(&departed.left, now, age(config.tombstone_timeout)));
         for id in old {
             self.erase(id, swim, cx);
@@ -332,7 +345,8 @@ impl Serf {
     pub(crate) fn on_reconnect(&self, swim: &Swim, cx: &mut SwimCx<'_>) {
         cx.timers.clear(TimerKind::Reconnect);
         let failed = self.departed.failed.len();
-        if failed == 0 || self.life != Life::Alive {
+        let mutated = cx.config.is_mutant(Mutant::ReconnectNever);
+        if failed == 0 || self.life != Life::Alive || mutated {
             return;
         }
         self.arm_reconnect(cx);

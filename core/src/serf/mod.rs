@@ -20,7 +20,8 @@ mod state;
 use bytes::Bytes;
 
 use crate::command::{OpError, Reply};
-use crate::config::{Config, TimerPhase};
+use crate::config::{Config, Mutant, TimerPhase};
+use crate::event::UserEvent;
 use crate::ids::OpId;
 use crate::keyring::Keyring;
 use crate::msg::serf::UserEventMessage;
@@ -30,6 +31,7 @@ use crate::swim::{Action, Swim, SwimCx, Upcall};
 use crate::time::duration_nanos;
 use crate::timers::TimerKind;
 use crate::trace::{EventPath, QueueKind};
+use crate::wire::serf::encode_user_event;
 use clock::LamportClock;
 use coordinates::Coordinates;
 use events::UserEvents;
@@ -79,7 +81,7 @@ impl Serf {
         let (mut events, mut queries) =
             (UserEvents::new(config.event_buffer), Queries::new(config.query_buffer));
         let (mut member_clock, mut recorded) = (LamportClock::default(), Clocks::default());
-        if config.snapshot {
+        if config.snapshot && !config.is_mutant(Mutant::SnapshotForgetsClock) {
             recorded.member = member_clock.restore(restored.member);
             recorded.event = events.restore(restored.event);
             recorded.query = queries.restore(restored.query);
@@ -170,7 +172,10 @@ impl Serf {
         cx: &mut SwimCx<'_>,
     ) {
         if let Some(event) = self.events.receive(event, cx.stats) {
-            let message = Bytes::copy_from_slice(message);
+            let mut message = Bytes::copy_from_slice(message);
+            if cx.config.is_mutant(Mutant::EventForwardedChanged) {
+                message = renamed(&event);
+            }
             self.outgoing.push(QueueKind::Event, message, swim, cx);
             self.deliver_user(event, EventPath::Gossip, cx);
         }
@@ -184,4 +189,14 @@ impl Serf {
             cx.actions.push(Action::Done { op, result: Err(OpError::ShutDown) });
         }
     }
+}
+
+/// The message of an event under another name, for a mutant.
+fn renamed(event: &UserEvent) -> Bytes {
+    let name = format!("{}!", event.name);
+    let mut message = Vec::new();
+    let payload = Some(&*event.payload).filter(|bytes| !bytes.is_empty());
+    let UserEvent { ltime, coalesce, .. } = *event;
+    encode_user_event(&UserEventMessage { ltime, name: &name, payload, coalesce }, &mut message);
+    message.into()
 }

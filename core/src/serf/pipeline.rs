@@ -2,7 +2,7 @@
 //!
 //! Source: Serf, event pipeline. The snapshot hears everything before it is coalesced, internal queries too.
 
-use crate::config::Config;
+use crate::config::{Config, Mutant};
 use crate::event::{Event, EventMember, MemberEvent, MemberEventKind, QueryEvent, UserEvent};
 use crate::pool::{NodeId, ProfileId};
 use crate::serf::Serf;
@@ -124,7 +124,12 @@ impl Serf {
         cx.trace(Trace::EventAccepted { ltime, path });
         self.record(cx, |recorder, emit| recorder.user_event(ltime, emit));
         match &mut self.pipeline.users {
-            None => cx.actions.push(Action::Event(Event::User(event))),
+            None => {
+                if cx.config.is_mutant(Mutant::EventDeliveredTwice) {
+                    cx.actions.push(Action::Event(Event::User(event.clone())));
+                }
+                cx.actions.push(Action::Event(Event::User(event)));
+            }
             Some(coalescer) => {
                 cx.actions.extend(coalescer.push(event, cx.now).into_iter().map(Action::Event));
                 set_deadline(TimerKind::UserCoalesce, coalescer.deadline(), cx);

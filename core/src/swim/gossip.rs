@@ -1,6 +1,6 @@
 //! Gossip: when it ticks, whom it goes to, and which facts ride along.
 
-use crate::config::Config;
+use crate::config::{Config, Mutant};
 use crate::math::retransmit_limit;
 use crate::pool::NodeId;
 use crate::queue::{Take, Taken};
@@ -52,6 +52,9 @@ impl Swim {
 
     /// How often each broadcast is sent in a table of the current size.
     pub(crate) fn transmit_limit(&self, config: &Config) -> u32 {
+        if config.is_mutant(Mutant::TransmitLimitIgnored) {
+            return u32::MAX;
+        }
         retransmit_limit(config.retransmit_mult, self.table.len())
     }
 

@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 
 use bytes::Bytes;
 
+use crate::config::Mutant;
 use crate::msg::swim::{Dead, Suspect};
 use crate::pool::{NodeId, Profile, Vsn, WireAddr};
 use crate::queue::Ticket;
@@ -85,11 +86,23 @@ impl Swim {
             self.on_alive_about_me(claim, cx);
             return;
         }
-        if address == Address::Same && claim.incarnation <= old.incarnation {
+        let mutated = match old.state {
+            MemberState::Alive | MemberState::Suspect => {
+                claim.incarnation < old.incarnation
+                    && cx.config.is_mutant(Mutant::AcceptsOlderIncarnation)
+            }
+            MemberState::Dead | MemberState::Left => {
+                claim.incarnation == old.incarnation
+                    && cx.config.is_mutant(Mutant::AliveResurrectsDead)
+            }
+        };
+        if address == Address::Same && claim.incarnation <= old.incarnation && !mutated {
             return;
         }
         let profile = claim.profile(node);
-        let profile = if self.has_room_for(&profile, cx) {
+        let profile = if cx.config.is_mutant(Mutant::StaleProfileKept) {
+            old.profile
+        } else if self.has_room_for(&profile, cx) {
             cx.pool.intern_profile(profile)
         } else if address == Address::Same {
             // No room for what it says about itself now; that it is alive still counts.
@@ -199,6 +212,7 @@ impl Swim {
             Some(_) => self.table.update(node, member, cx.now, cx.pool),
         }
         let ticket = self.broadcast_alive(node, member, cx);
+        trace_record(node, member, cx);
         let before = old.map(|old| old.state);
         if before != Some(MemberState::Alive) {
             cx.trace(Trace::Edge {
@@ -231,10 +245,18 @@ impl Swim {
         accused: u32,
         cx: &mut SwimCx<'_>,
     ) {
+        if cx.config.is_mutant(Mutant::NoRefutation) {
+            return;
+        }
         // At the top of the range nobody accepts a refutation any more; saturating keeps the record sane.
-        self.incarnation = self.incarnation.saturating_add(1).max(accused.saturating_add(1));
+        self.incarnation = if cx.config.is_mutant(Mutant::RefutesWithSameIncarnation) {
+            accused
+        } else {
+            self.incarnation.saturating_add(1).max(accused.saturating_add(1))
+        };
         let member = Member { incarnation: self.incarnation, ..self.own() };
         self.table.update(self.me, member, cx.now, cx.pool);
+        trace_record(self.me, member, cx);
         bump(&mut cx.stats.refutations);
         cx.trace(Trace::Refuted { accusation, from, accused, incarnation: self.incarnation });
         self.change_health(1, cx);
@@ -307,7 +329,8 @@ impl Swim {
     pub(super) fn on_suspicion_expired(&mut self, node: NodeId, cx: &mut SwimCx<'_>) {
         self.end_suspicion(node, cx);
         let Some(member) = self.table.get(node) else { return };
-        if member.state == MemberState::Suspect {
+        let mutated = cx.config.is_mutant(Mutant::SuspicionNeverExpires);
+        if member.state == MemberState::Suspect && !mutated {
             bump(&mut cx.stats.deaths_declared);
             let from = Name::Known(self.me);
             self.on_dead(node, member.incarnation, &from, Cause::SuspicionTimer, cx);
@@ -392,6 +415,11 @@ impl Swim {
         self.arm_gossip(cx);
         ticket
     }
+}
+
+fn trace_record(subject: NodeId, member: Member, cx: &mut SwimCx<'_>) {
+    let Member { profile, incarnation, .. } = member;
+    cx.trace(Trace::Record { subject, incarnation, profile });
 }
 
 fn trace_suspicion(node: NodeId, suspicion: &Suspicion, cx: &mut SwimCx<'_>) {

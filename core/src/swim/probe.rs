@@ -3,6 +3,7 @@
 //! Source: memberlist, failure detection; SWIM 2002 section 3; Lifeguard, LHA-Probe. The probe timeout is never
 //! scaled by the health score, the window is.
 
+use crate::config::Mutant;
 use crate::pool::{NodeId, ProfileId};
 use crate::stats::{DropReason, bump};
 use crate::swim::{Member, Name, Send, Swim, SwimCx};
@@ -89,6 +90,12 @@ impl Swim {
                 looked += 1;
                 continue;
             };
+            if cx.config.is_mutant(Mutant::ProbeSkipsLast)
+                && self.table.iter().last().is_some_and(|(last, _)| last == id)
+            {
+                looked += 1;
+                continue;
+            }
             match self.table.get(id) {
                 Some(member) if id != self.me && member.state <= MemberState::Suspect => {
                     return Some((id, member));
@@ -168,7 +175,11 @@ impl Swim {
         let from = Name::Known(self.me);
         cx.timers.clear(TimerKind::ProbeWindow);
         self.trace_end(&round, outcome, cx);
-        self.on_suspect(round.target, round.member.incarnation, &from, cause, cx);
+        if cx.config.is_mutant(Mutant::DeadWithoutSuspicion) {
+            self.on_dead(round.target, round.member.incarnation, &from, cause, cx);
+        } else {
+            self.on_suspect(round.target, round.member.incarnation, &from, cause, cx);
+        }
         self.change_health(delta, cx);
         self.catch_up(cx);
     }

@@ -1,5 +1,6 @@
 //! Anti-entropy: when full state is exchanged, which exchanges are refused, and how the remote state is merged.
 
+use crate::config::Mutant;
 use crate::math::push_pull_interval;
 use crate::pool::{NodeId, Vsn};
 use crate::swim::{AliveClaim, Name, Send, Swim, SwimCx};
@@ -107,6 +108,9 @@ impl Swim {
         known: Option<NodeId>,
         cx: &mut SwimCx<'_>,
     ) {
+        if cx.config.is_mutant(Mutant::PushPullIgnored) {
+            return;
+        }
         let incarnation = entry.claim.incarnation;
         match (entry.state, known) {
             (MemberState::Alive, _) => self.on_alive(&entry.claim, known, Cause::PushPull, cx),

@@ -51,7 +51,8 @@ pub(super) fn replay(args: &ReplayArgs, console: &mut Console) -> Exit {
                 }
                 // One seed decides here, whatever share of many would have been enough.
                 let held = results.iter().flat_map(|it| &it.verdicts).all(|verdict| verdict.held);
-                if !held {
+                let broken = outcome.invariants.iter().any(|invariant| invariant.fail > 0);
+                if !held || broken {
                     exit = exit.max(Exit::Missed);
                 }
             }

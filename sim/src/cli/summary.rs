@@ -3,7 +3,7 @@
 use super::{counted, grouped};
 use crate::metrics::SeedResult;
 use crate::outcome::{
-    CoordinateFigures, DepartureFigures, EventFigures, ExpectOutcome, Outcome, Quantiles, figure,
+    CoordinateFigures, DepartureFigures, EventFigures, ExpectOutcome, InvariantOutcome, Outcome, Quantiles, figure,
 };
 use crate::scenario::{Nanos, Scenario, format_duration};
 
@@ -21,8 +21,47 @@ pub(super) fn of_run(scenario: &Scenario, outcome: &Outcome, sets: &[String]) ->
     if outcome.expects.is_empty() {
         lines.push("  (the scenario expects nothing)".into());
     }
+    lines.extend(invariants(outcome, sets));
     lines.push(String::new());
     lines.extend(key_figures(outcome));
+    lines
+}
+
+/// One line if all held, and what broke them otherwise.
+fn invariants(outcome: &Outcome, sets: &[String]) -> Vec<String> {
+    let all = &outcome.invariants;
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let names = |wanted: fn(&&InvariantOutcome) -> bool| -> Vec<&str> {
+        all.iter().filter(wanted).map(|it| it.name).collect()
+    };
+    let held = names(|it| it.fail == 0 && it.pass > 0).len();
+    let mut text = format!("{held} of {} held", counted(all.len(), "invariant"));
+    for (what, which) in [
+        ("broken", names(|it| it.fail > 0)),
+        ("not put to the test", names(|it| it.pass + it.fail == 0 && !it.unchecked && !it.too_large)),
+        ("unchecked by the scenario", names(|it| it.unchecked)),
+        ("not checked in so large a world", names(|it| it.too_large)),
+    ] {
+        if !which.is_empty() {
+            text.push_str(&format!("; {what}: {}", which.join(", ")));
+        }
+    }
+    let failed = all.iter().any(|it| it.fail > 0);
+    let mut lines = vec![format!("  {}  {text}", if failed { "MISS" } else { "PASS" })];
+    for broken in all {
+        let Some(first) = &broken.first else { continue };
+        let at = milliseconds(first.at);
+        lines.push(format!("  MISS  invariant {}", broken.name));
+        lines.push(format!(
+            "        broken in {} of {}",
+            broken.fail,
+            counted(outcome.seeds.len(), "seed")
+        ));
+        lines.push(format!("        seed {} at {at}: {}", first.seed, first.text));
+        lines.push(format!("        replay: {}", outcome.replay_command(first.seed, sets)));
+    }
     lines
 }
 
@@ -37,6 +76,7 @@ pub(super) fn of_seed(scenario: &Scenario, outcome: &Outcome, result: &SeedResul
             lines.push(format!("        reason given: {}", one_line(&expect.reason)));
         }
     }
+    lines.extend(invariants(outcome, &[]));
     lines.push(String::new());
     lines.push(row("trace hash", format!("{:016x}", result.trace_hash)));
     lines.extend(key_figures(outcome));

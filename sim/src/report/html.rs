@@ -6,7 +6,7 @@ use super::axis::{group_digits, thousands};
 use super::facts::{Facts, counted, portable, portable_place, trimmed};
 use super::figures::Figure;
 use super::stats::{number, reached, seconds};
-use super::summary;
+use super::{invariants, summary};
 use crate::analytic;
 use crate::metrics::SeedResult;
 use crate::outcome::{ExpectOutcome, Outcome, Quantiles};
@@ -87,6 +87,7 @@ pub(super) fn page(
     page.raw(format_args!("<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"));
     header(&mut page, scenario, results, outcome, &facts);
     verdicts(&mut page, scenario, outcome);
+    page.raw(invariants::section(outcome));
     key_numbers(&mut page, outcome, &facts);
     pictures(&mut page, figures);
     notes(&mut page, outcome);
@@ -117,7 +118,11 @@ fn header(
     let heading = if scenario.title.is_empty() { &scenario.name } else { &scenario.title };
     page.element("h1", heading);
     page.element("p class=\"lead\"", &unwrapped(&scenario.description));
+    let broken = outcome.invariants.iter().filter(|it| it.fail > 0).count();
     let (class, verdict) = match (outcome.expects.len(), outcome.met) {
+        (_, false) if broken > 0 => {
+            ("verdict miss", format!("MISS: {} of the protocol broken", counted(broken, "invariant")))
+        }
         (0, _) => ("verdict none", "This scenario expects nothing; it only measures.".to_owned()),
         (count, true) => ("verdict pass", format!("PASS: {} met", counted(count, "expectation"))),
         (count, false) => {

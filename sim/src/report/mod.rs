@@ -12,6 +12,7 @@ mod facts;
 mod figures;
 mod flags;
 mod html;
+mod invariants;
 pub mod overlay;
 mod queries;
 mod stats;

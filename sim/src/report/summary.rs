@@ -11,7 +11,8 @@ use crate::metrics::{
     Totals, Verdict,
 };
 use crate::outcome::{
-    CoordinateFigures, DepartureFigures, EventFigures, Miss, Note, Outcome, Quantiles,
+    CoordinateFigures, DepartureFigures, EventFigures, InvariantOutcome, Miss, Note, Outcome,
+    Quantiles,
 };
 use crate::scenario::Scenario;
 
@@ -28,6 +29,8 @@ struct Summary<'a> {
     met: bool,
     seeds: &'a [u64],
     expectations: Vec<Expectation<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    invariants: &'a [InvariantOutcome],
     over_seeds: OverSeeds<'a>,
     model: Option<Model>,
     totals: Totals,
@@ -188,6 +191,7 @@ pub(super) fn text(
         met: outcome.met,
         seeds: &outcome.seeds,
         expectations: expectations(scenario, outcome),
+        invariants: &outcome.invariants,
         over_seeds: OverSeeds {
             events: &outcome.events,
             departures: &outcome.departures,

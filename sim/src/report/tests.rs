@@ -86,6 +86,7 @@ fn scenario(name: &str, nodes: u32, loss_ppm: u32) -> Scenario {
         faults: Vec::new(),
         workload: Vec::new(),
         expects: Vec::new(),
+        unchecked: Vec::new(),
         series_bucket: SECOND / 2,
     }
 }

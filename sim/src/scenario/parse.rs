@@ -8,6 +8,7 @@ use super::fault::{self, Placed};
 use super::field::{Field, Table};
 use super::problem::{Problems, ScenarioErrors};
 use super::{expect, hash, lives, network, nodes, settings, start, work};
+use crate::check;
 use crate::scenario::{Nanos, Scenario, Start};
 
 /// Most seeds of one run.
@@ -109,6 +110,7 @@ fn build(root: &Item, text: &str, file: &Path, problems: &mut Problems<'_>) -> O
         complete,
     };
     let expects = expect::read(&mut table, &around, problems);
+    let unchecked = unchecked(&mut table, problems);
     table.finish(&TOP_HINTS, problems);
     let mut scenario = Scenario {
         name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
@@ -126,6 +128,7 @@ fn build(root: &Item, text: &str, file: &Path, problems: &mut Problems<'_>) -> O
         faults: values(faults),
         workload: values(workload),
         expects,
+        unchecked,
         series_bucket: series_bucket?,
     };
     scenario.config_hash = hash::config_hash(&scenario);
@@ -181,6 +184,15 @@ fn seeds(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Vec<u64>>
             Some(seeds)
         }
     }
+}
+
+/// Invariants that are not checked, by the names of the checkers.
+fn unchecked(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Vec<String> {
+    let Some(field) = table.field("unchecked") else { return Vec::new() };
+    let wanted = "a list of invariants such as [\"convergence\"]";
+    let choices: Vec<_> = check::names().into_iter().map(|name| (name, name)).collect();
+    let fields = field.list(wanted, problems).unwrap_or_default();
+    fields.iter().filter_map(|one| one.word(&choices, problems)).map(String::from).collect()
 }
 
 /// Buckets of the bytes-per-node series, neither longer than the run nor absurdly many.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+#[cfg(feature = "mutants")]
+use uwasa_core::config::Mutant;
 use uwasa_core::config::{Config, Lifeguard, Options, TimerPhase};
 use uwasa_core::keyring::{Key, Keyring};
 
@@ -280,6 +282,9 @@ impl<'t> Reader<'_, 't, '_> {
         if let Some(text) = label.and_then(|field| field.string("a string", self.problems)) {
             options.label = text.into();
         }
+        if let Some(field) = self.field("mutant") {
+            mutant(&field, options, self.problems);
+        }
         let Some(field) = self.field("cidrs_allowed") else { return };
         for one in field.list("a list such as [\"10.0.0.0/8\"]", self.problems).unwrap_or_default()
         {
@@ -295,6 +300,19 @@ impl<'t> Reader<'_, 't, '_> {
             }
         }
     }
+}
+
+#[cfg(feature = "mutants")]
+fn mutant(field: &Field<'_>, options: &mut Options, problems: &mut Problems<'_>) {
+    options.mutant = field.word(&Mutant::ALL.map(|(mutant, name)| (name, mutant)), problems);
+}
+
+#[cfg(not(feature = "mutants"))]
+fn mutant(field: &Field<'_>, _: &mut Options, problems: &mut Problems<'_>) {
+    field.refuse(
+        "is a planted bug, and this simulator was built without them: build it with --features mutants",
+        problems,
+    );
 }
 
 fn lifeguard(field: &Field<'_>, lifeguard: &mut Lifeguard, problems: &mut Problems<'_>) {
@@ -432,6 +450,8 @@ mod tests {
             members_max: _,
             streams_max: _,
             trace: _,
+            #[cfg(feature = "mutants")]
+                mutant: _,
         } = Options::lan();
     }
 }

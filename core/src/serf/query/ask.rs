@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::answer::TAG_FILTERS_MAX;
 use super::{MESSAGE_BYTES_MAX, Queries};
 use crate::command::{OpError, QueryParams, QueryReport, Reply, TagFilter};
-use crate::config::{Config, NAME_BYTES_KEPT_MAX, QUERY_SERF_PROTOCOL};
+use crate::config::{Config, Mutant, NAME_BYTES_KEPT_MAX, QUERY_SERF_PROTOCOL};
 use crate::event::Event;
 use crate::ids::{OpId, QueryId};
 use crate::math::query_timeout;
@@ -208,7 +208,7 @@ impl Serf {
         let (query, duplicate) = (QueryId { ltime, id }, reception == Reception::Again);
         let member = cx.pool.find(from);
         cx.trace(Trace::QueryReplied { query, from: member, ack, duplicate });
-        if duplicate {
+        if duplicate && !cx.config.is_mutant(Mutant::QueryAnswerCountedTwice) {
             return;
         }
         if self.deliver_reply(query, from, (!ack).then_some(payload), swim, cx) {

@@ -1,0 +1,85 @@
+//! `convergence`: once the world has been calm for the bound of convergence, every live node sees every live node that it
+//! can find as alive, with the incarnation, tags and address that it has, and those who are away as failed or left: as left
+//! those who left in good order.
+//!
+//! Source: SWIM 4.2 (suspicion is refuted); memberlist, push/pull; Serf, reconnect and left members. Checks V3, V4 and what
+//! all come to know of S7. Excused: members that cannot find each other because neither they nor any go-between has kept a
+//! record of the other, as after a partition longer than `reconnect_timeout`; members that somebody had pruned. Unknown in a
+//! scenario that is never calm for long enough.
+
+use super::{Finding, Kind, Stage, views};
+use crate::fact::{Fact, Moment};
+use crate::scenario::Nanos;
+
+/// The calm that was judged last.
+#[derive(Debug, Default)]
+pub(super) struct Checker {
+    judged: Option<Nanos>,
+}
+
+impl Checker {
+    fn judge(&mut self, at: Nanos, stage: Stage<'_>, finding: &mut Finding) {
+        let Some((since, limits)) = stage.phase.calm() else { return };
+        if self.judged == Some(since) || stage.phase.is_untouched() {
+            return;
+        }
+        let dead = stage.phase.dead_len();
+        if at < since.saturating_add(limits.convergence(dead)) {
+            return;
+        }
+        self.judged = Some(since);
+        finding.exercise();
+        if let Some(wrong) = views::first_difference(stage) {
+            finding.violate(at, || {
+                let (observer, subject) = (stage.host(wrong.observer), stage.host(wrong.subject));
+                format!("{observer} sees {subject} {}", wrong.what)
+            });
+        }
+    }
+}
+
+impl super::Checker for Checker {
+    fn name(&self) -> &'static str {
+        "convergence"
+    }
+
+    fn hears(&self) -> &'static [Kind] {
+        &[Kind::Input]
+    }
+
+    fn hear(&mut self, moment: Moment, fact: &Fact<'_>, stage: Stage<'_>, finding: &mut Finding) {
+        if let Fact::Input(_) = fact {
+            self.judge(moment.at, stage, finding);
+        }
+    }
+
+    fn finish(&mut self, at: Nanos, stage: Stage<'_>, finding: &mut Finding) {
+        // What held at the bound must still hold.
+        self.judged = None;
+        self.judge(at, stage, finding);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Stand;
+    use crate::fact::{Arrived, End, Fact};
+
+    #[test]
+    fn a_view_that_stays_wrong_is_found() {
+        let mut stand = Stand::new("convergence", 3);
+        stand.stop(1);
+        stand.hear(1, &Fact::Ended(End::Crashed));
+        stand.wait(2_000_000_000);
+        stand.hear(0, &Fact::Input(Arrived::Timeout));
+        stand.wait(2_000_000_000_000);
+        assert!(stand.fails_with("host1 sees host2 as alive, although it is away"));
+    }
+
+    #[test]
+    fn a_cluster_that_heals_is_right() {
+        let fault = "[[fault]]\nat = \"1s\"\nfor = \"40s\"\npartition = [[\"host1\"], [\"host2\", \"host3\"]]\n";
+        let mut stand = Stand::run("convergence", fault, 400);
+        assert!(stand.passes());
+    }
+}

@@ -1,0 +1,354 @@
+//! Ground truth about processes, and the two phases of a run: *safety* while anything disturbs it, *calm* from the last
+//! disturbance on.
+//!
+//! A disturbance is: a fault begins or ends; a process starts (not those of a warm start) or ends; the application asks for
+//! a join, a leave, a forced leave, other tags or other keys, or is answered. The world is calm from the last of them on if
+//! no lasting fault is open, no name is contested, and the network itself loses nothing, has no limit of bandwidth and
+//! brings every answer within the probe timeout. A scenario whose network never does that is never calm, and what is due
+//! only in calm stays unknown. User events and queries disturb nobody.
+
+use std::net::SocketAddr;
+
+use hashbrown::HashMap;
+use uwasa_core::command::{Command, KeyOp, OpError, Reply};
+use uwasa_core::pool::NodeId;
+use uwasa_core::trace::MemberStatus;
+
+use super::Kind;
+use super::limits::Limits;
+use crate::fact::{End, Fact, Moment, Scene};
+use crate::scenario::{FaultKind, Latency, Link, Nanos, NodeIndex, Scenario, Start};
+
+/// When after a disturbance it is noted who knows whom: after what happened in the same instant is over.
+const SETTLE: Nanos = 1_000_000_000;
+
+/// One host as the facts tell it.
+#[derive(Clone, Debug, Default)]
+pub struct Process {
+    /// How often it was started.
+    pub life: u32,
+    /// Whether it runs.
+    pub up: bool,
+    /// When it was started last.
+    pub started_at: Nanos,
+    /// It was asked to leave in this life.
+    pub leaving: bool,
+    /// It was told that it has left, in this life.
+    pub left: bool,
+    /// Its next start finds everything on its disk that was written before, unless a power cut has torn it.
+    pub whole_disk: bool,
+    /// How the last life ended.
+    pub end: Option<End>,
+    /// Somebody forced it out at some time.
+    pub forced: bool,
+    /// Somebody had it pruned at some time.
+    pub pruned: bool,
+}
+
+/// A join under way, a success of which connects two hosts.
+#[derive(Debug)]
+struct Joining {
+    node: NodeIndex,
+    seeds: Vec<SocketAddr>,
+}
+
+/// Ground truth and calm.
+#[derive(Debug)]
+pub struct Phase {
+    processes: Vec<Process>,
+    limits: Option<Limits>,
+    members: u32,
+    warm: bool,
+    faithful: bool,
+    /// Lasting faults that are open.
+    open: u32,
+    /// Hosts with the name of another that run.
+    contested: u32,
+    /// Keys were changed: who can read whom is not known here.
+    rekeyed: bool,
+    disturbed_at: Option<Nanos>,
+    commands: HashMap<u64, Option<Joining>>,
+    joined: Vec<(NodeIndex, NodeIndex)>,
+    /// Groups of hosts that know of each other, by their smallest index; of the last disturbance.
+    groups: Option<Vec<u32>>,
+}
+
+impl Phase {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(scenario: &Scenario) -> Self {
+        let strict = scenario.network.bandwidth == 0
+            && scenario.network.links.iter().all(|link| is_strict(link, scenario))
+            && scenario.nodes.iter().all(|spec| spec.addr == spec.advertise);
+        Self {
+            processes: vec![Process::default(); scenario.nodes.len()],
+            limits: strict.then(|| Limits::of(scenario)).flatten(),
+            members: scenario.members_len(),
+            warm: matches!(scenario.start, Start::Warm),
+            faithful: scenario.faults.iter().all(|fault| is_faithful(&fault.kind)),
+            open: 0,
+            contested: 0,
+            rekeyed: false,
+            disturbed_at: None,
+            commands: HashMap::new(),
+            joined: Vec::new(),
+            groups: None,
+        }
+    }
+
+    /// A host.
+    #[must_use]
+    pub fn process(&self, node: NodeIndex) -> &Process {
+        &self.processes[node as usize]
+    }
+
+    /// The hosts with names of their own.
+    #[must_use]
+    pub fn members(&self) -> std::ops::Range<NodeIndex> {
+        0..self.members
+    }
+
+    /// Whether a host runs and was not asked to leave.
+    #[must_use]
+    pub fn is_live(&self, node: NodeIndex) -> bool {
+        self.processes.get(node as usize).is_some_and(|process| process.up && !process.leaving)
+    }
+
+    /// Hosts that were started and do not run now.
+    #[must_use]
+    pub fn dead_len(&self) -> usize {
+        self.members().filter(|&node| self.process(node).life > 0 && !self.process(node).up).count()
+    }
+
+    /// Since when nothing disturbs the world, with the bounds that hold from then on; `None`: something does.
+    #[must_use]
+    pub fn calm(&self) -> Option<(Nanos, &Limits)> {
+        let calm = self.open == 0 && self.contested == 0 && !self.rekeyed;
+        self.limits.as_ref().filter(|_| calm).map(|limits| (self.disturbed_at.unwrap_or(0), limits))
+    }
+
+    /// Whether nothing has ever disturbed the world.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        self.disturbed_at.is_none()
+    }
+
+    /// Whether the local clocks of nodes run true, and what arrives is what was sent, once or twice and in time.
+    #[must_use]
+    pub fn is_faithful(&self) -> bool {
+        self.faithful
+    }
+
+    /// Whether two hosts can find each other: since the last disturbance one knows of the other, or of somebody who does.
+    #[must_use]
+    pub fn connected(&self, one: NodeIndex, other: NodeIndex) -> bool {
+        self.groups.as_ref().is_some_and(|groups| groups[one as usize] == groups[other as usize])
+    }
+
+    pub(super) fn hear(&mut self, kind: Kind, moment: Moment, fact: &Fact<'_>, scene: Scene<'_>) {
+        match kind {
+            Kind::Input => {
+                let settled = self.disturbed_at.is_none_or(|at| moment.at >= at + SETTLE);
+                if self.groups.is_none() && settled {
+                    self.groups = Some(self.group(scene));
+                }
+            }
+            Kind::Process => self.hear_process(moment, fact, scene),
+            Kind::Command => self.hear_command(moment, fact, scene),
+            Kind::Fault => self.hear_fault(moment.at, fact, scene.scenario),
+            Kind::Record
+            | Kind::Probe
+            | Kind::Status
+            | Kind::Message
+            | Kind::Other
+            | Kind::Event
+            | Kind::Sent
+            | Kind::Dropped => {}
+        }
+    }
+
+    fn disturb(&mut self, at: Nanos) {
+        self.disturbed_at = Some(at);
+        self.groups = None;
+    }
+
+    fn hear_process(&mut self, moment: Moment, fact: &Fact<'_>, scene: Scene<'_>) {
+        let process = &mut self.processes[moment.node as usize];
+        let claim = scene.scenario.nodes[moment.node as usize].claim.is_some();
+        match *fact {
+            Fact::Started { life, .. } => {
+                let old = std::mem::take(process);
+                let Process { forced, pruned, whole_disk, .. } = old;
+                *process = Process {
+                    life,
+                    up: true,
+                    started_at: moment.at,
+                    forced,
+                    pruned,
+                    whole_disk,
+                    ..Process::default()
+                };
+                self.contested += u32::from(claim);
+                if self.warm && moment.at == 0 {
+                    return;
+                }
+            }
+            Fact::Ended(end) => {
+                process.up = false;
+                process.end = Some(end);
+                self.contested -= u32::from(claim);
+                self.joined.retain(|&(one, other)| one != moment.node && other != moment.node);
+            }
+            _ => process.leaving = true,
+        }
+        self.disturb(moment.at);
+    }
+
+    fn hear_fault(&mut self, at: Nanos, fact: &Fact<'_>, scenario: &Scenario) {
+        let (Fact::FaultBegan(index) | Fact::FaultEnded(index)) = *fact else { return };
+        let kind = &scenario.faults[index as usize].kind;
+        let lasting = is_lasting(kind);
+        if let Fact::FaultBegan(_) = fact {
+            if let FaultKind::Restart { nodes, keep_state, .. } = kind {
+                for &node in nodes {
+                    self.processes[node as usize].whole_disk = *keep_state;
+                }
+            }
+            self.open += u32::from(lasting);
+            self.joined.clear();
+        } else {
+            self.open -= u32::from(lasting);
+        }
+        self.disturb(at);
+    }
+
+    fn hear_command(&mut self, moment: Moment, fact: &Fact<'_>, scene: Scene<'_>) {
+        match *fact {
+            Fact::Asked { op, command } => {
+                let joining = match command {
+                    Command::Join { seeds, .. } => {
+                        Some(Joining { node: moment.node, seeds: seeds.clone() })
+                    }
+                    Command::ForceLeave { name, prune } => {
+                        let named = scene.pool.find(name).map(|id| id.index());
+                        if let Some(process) = named.and_then(|it| self.processes.get_mut(it)) {
+                            process.forced = true;
+                            process.pruned |= *prune;
+                        }
+                        None
+                    }
+                    Command::Keys { op, .. } => {
+                        self.rekeyed |= !matches!(op, KeyOp::List);
+                        None
+                    }
+                    Command::Leave | Command::SetTags(_) => None,
+                    Command::UserEvent { .. }
+                    | Command::Query(_)
+                    | Command::Respond { .. }
+                    | Command::KeyringStored { .. } => return,
+                };
+                self.commands.insert(op, joining);
+                self.disturb(moment.at);
+            }
+            Fact::Done { op, result } => {
+                let Some(joining) = self.commands.remove(&op) else { return };
+                self.answered(moment.node, joining, result, scene);
+                self.disturb(moment.at);
+            }
+            _ => {}
+        }
+    }
+
+    fn answered(
+        &mut self,
+        node: NodeIndex,
+        joining: Option<Joining>,
+        result: &Result<Reply, OpError>,
+        scene: Scene<'_>,
+    ) {
+        match (result, joining) {
+            (Ok(Reply::Left), _) => self.processes[node as usize].left = true,
+            (Ok(Reply::Joined { contacted }), Some(Joining { node, seeds }))
+                if *contacted as usize == seeds.len() && self.open == 0 =>
+            {
+                let at = |addr| (0_u32..).zip(&scene.scenario.nodes).find(|(_, it)| it.addr == addr);
+                let found = seeds.into_iter().filter_map(at).map(|(other, _)| (node, other));
+                self.joined.extend(found);
+            }
+            _ => {}
+        }
+    }
+
+    /// Who can find whom: by a record of a member that is not gone for good, or by a join that was answered.
+    fn group(&self, scene: Scene<'_>) -> Vec<u32> {
+        let mut roots: Vec<u32> = (0..).take(self.processes.len()).collect();
+        let calls = !scene.scenario.config.reconnect_interval.is_zero();
+        for one in self.members().filter(|&one| self.is_live(one)) {
+            let Some(node) = scene.nodes[one as usize].as_ref() else { continue };
+            for other in self.members().filter(|&other| other != one && self.is_live(other)) {
+                let knows = match node.member_status(NodeId(other)) {
+                    Some(MemberStatus::Alive | MemberStatus::Leaving) => true,
+                    Some(MemberStatus::Failed) => calls,
+                    Some(MemberStatus::Left) | None => false,
+                };
+                if knows {
+                    unite(&mut roots, one, other);
+                }
+            }
+        }
+        for &(one, other) in &self.joined {
+            if self.is_live(one) && self.is_live(other) {
+                unite(&mut roots, one, other);
+            }
+        }
+        (0..).take(roots.len()).map(|node| root(&roots, node)).collect()
+    }
+}
+
+/// Whether a fault goes on until it ends; the others happen in one instant.
+const fn is_lasting(kind: &FaultKind) -> bool {
+    match kind {
+        FaultKind::Crash { .. } | FaultKind::Restart { .. } => false,
+        FaultKind::Pause { .. }
+        | FaultKind::Block { .. }
+        | FaultKind::Partition { .. }
+        | FaultKind::Degrade { .. } => true,
+    }
+}
+
+/// Whether under this fault local clocks run true, and whatever arrives was sent just so.
+const fn is_faithful(kind: &FaultKind) -> bool {
+    match kind {
+        FaultKind::Crash { .. }
+        | FaultKind::Restart { .. }
+        | FaultKind::Pause { .. }
+        | FaultKind::Block { .. }
+        | FaultKind::Partition { .. }
+        | FaultKind::Degrade { .. } => true,
+    }
+}
+
+fn root(roots: &[u32], mut node: u32) -> u32 {
+    while roots[node as usize] != node {
+        node = roots[node as usize];
+    }
+    node
+}
+
+fn unite(roots: &mut [u32], one: u32, other: u32) {
+    let (one, other) = (root(roots, one), root(roots, other));
+    roots[one.max(other) as usize] = one.min(other);
+}
+
+/// Whether a link loses nothing and brings every answer to a ping in time.
+fn is_strict(link: &Link, scenario: &Scenario) -> bool {
+    let slowest = match &link.latency {
+        Latency::Constant(nanos) => *nanos,
+        Latency::Uniform { high, .. } => *high,
+        Latency::LogNormal { median, table, .. } => table.last().copied().unwrap_or(*median),
+    };
+    let held_back = if link.reorder_ppm > 0 { link.reorder_delay } else { 0 };
+    let one_way = slowest.saturating_add(link.jitter).saturating_add(held_back);
+    let timeout = scenario.config.probe_timeout.as_nanos();
+    link.loss_ppm == 0 && u128::from(one_way) * 2 < timeout
+}

@@ -1,0 +1,90 @@
+//! What live nodes take for true, compared with the truth. Used by the checkers of what is due in calm.
+
+use uwasa_core::node::Node;
+use uwasa_core::pool::{NodeId, Pool};
+use uwasa_core::trace::{MemberState, MemberStatus};
+
+use super::Stage;
+use crate::scenario::NodeIndex;
+
+/// A record that is not as the truth is: whose, about whom, and what is wrong with it.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) observer: NodeIndex,
+    pub(super) subject: NodeIndex,
+    pub(super) what: String,
+}
+
+/// The nodes that live, with their hosts.
+pub(super) fn live<'a>(stage: Stage<'a>) -> impl Iterator<Item = (NodeIndex, &'a Node)> {
+    let running = move |host: NodeIndex| Some((host, stage.scene.nodes[host as usize].as_ref()?));
+    stage.phase.members().filter(move |&host| stage.phase.is_live(host)).filter_map(running)
+}
+
+/// Whether a live node takes a member that is away for alive.
+pub(super) fn first_unnoticed(stage: Stage<'_>) -> Option<Wrong> {
+    let away = |&subject: &NodeIndex| {
+        let process = stage.phase.process(subject);
+        process.life > 0 && !process.up
+    };
+    for subject in stage.phase.members().filter(away) {
+        for (observer, node) in live(stage) {
+            if let Some(state @ (MemberState::Alive | MemberState::Suspect)) =
+                node.member_state(NodeId(subject))
+            {
+                let what = format!("as {state:?}, although it is away");
+                return Some(Wrong { observer, subject, what });
+            }
+        }
+    }
+    None
+}
+
+/// The first record of a live node that differs from the truth.
+pub(super) fn first_difference(stage: Stage<'_>) -> Option<Wrong> {
+    for subject in stage.phase.members() {
+        let process = stage.phase.process(subject);
+        if process.pruned {
+            continue;
+        }
+        for (observer, node) in live(stage) {
+            let what = if stage.phase.is_live(subject) {
+                let apart = !stage.phase.connected(observer, subject);
+                if apart { None } else { about_living(node, subject, stage) }
+            } else if process.life > 0 && !process.up {
+                about_gone(node, subject, process.left && !process.forced, stage.scene.pool)
+            } else {
+                None
+            };
+            if let Some(what) = what {
+                return Some(Wrong { observer, subject, what });
+            }
+        }
+    }
+    None
+}
+
+fn about_living(observer: &Node, subject: NodeIndex, stage: Stage<'_>) -> Option<String> {
+    let pool = stage.scene.pool;
+    let owner = stage.scene.nodes[subject as usize].as_ref()?;
+    let truth = owner.member(owner.id(), pool)?;
+    let Some(view) = observer.member(truth.id, pool) else { return Some("not at all".into()) };
+    if view.status != MemberStatus::Alive || view.state != Some(MemberState::Alive) {
+        return Some(format!("as {}, although it lives", view.status.as_str()));
+    }
+    if view.incarnation != truth.incarnation {
+        return Some(format!("at incarnation {}, not {}", view.incarnation, truth.incarnation));
+    }
+    (view.profile != truth.profile).then(|| "with tags or an address that it has not".into())
+}
+
+fn about_gone(observer: &Node, subject: NodeIndex, left: bool, pool: &Pool) -> Option<String> {
+    let view = observer.member(NodeId(subject), pool)?;
+    match view.status {
+        MemberStatus::Alive | MemberStatus::Leaving => {
+            Some(format!("as {}, although it is away", view.status.as_str()))
+        }
+        MemberStatus::Failed if left => Some("as failed, although it left".into()),
+        MemberStatus::Failed | MemberStatus::Left => None,
+    }
+}
