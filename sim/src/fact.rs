@@ -10,6 +10,7 @@ use uwasa_core::pool::Pool;
 use uwasa_core::trace::Trace;
 
 use crate::check::Invariants;
+use crate::hazards::Damage;
 use crate::net::{Fabric, Fate};
 use crate::scenario::{Nanos, NodeIndex, Scenario};
 
@@ -79,6 +80,8 @@ pub enum Fact<'a> {
         bytes: &'a [u8],
         /// What the network will do with it.
         fate: Fate,
+        /// How it will differ when it arrives.
+        damage: Damage,
     },
     /// A datagram arrives at a host that does not take it.
     Dropped {
@@ -119,8 +122,12 @@ pub enum Arrived {
         from: NodeIndex,
         /// Which.
         serial: u64,
-        /// When it was sent.
+        /// When it was sent; of a replay, the original.
         sent_at: Nanos,
+        /// It is not as it was sent.
+        damaged: bool,
+        /// The network has sent it again; the number is that of the original.
+        replayed: bool,
     },
     /// Progress on a stream with this host.
     Stream {

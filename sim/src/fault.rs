@@ -22,9 +22,14 @@ impl World<'_> {
             FaultKind::Partition { groups, one_way } => {
                 self.fabric.topology.partition(index, groups, *one_way);
             }
-            FaultKind::Degrade { loss_ppm, latency } => {
-                self.fabric.topology.degrade(index, *loss_ppm, latency.as_ref());
+            FaultKind::Ring { reach } => {
+                self.fabric.topology.ring(index, self.scenario.members_len(), *reach);
             }
+            FaultKind::Cut { from, to, transport } => {
+                let ends = [from.as_deref(), to.as_deref()];
+                self.fabric.topology.cut(index, ends, *transport);
+            }
+            FaultKind::Degrade(degradation) => self.fabric.topology.degrade(index, degradation),
         }
     }
 
@@ -35,8 +40,13 @@ impl World<'_> {
         match &self.scenario.faults[index as usize].kind {
             FaultKind::Pause { nodes, .. } => nodes.iter().for_each(|&node| self.resume(node)),
             FaultKind::Block { nodes, .. } => nodes.iter().for_each(|&node| self.unblock(node)),
-            FaultKind::Partition { .. } => self.fabric.topology.heal(index),
-            FaultKind::Degrade { .. } => self.fabric.topology.restore(index),
+            FaultKind::Partition { .. } | FaultKind::Ring { .. } | FaultKind::Cut { .. } => {
+                self.fabric.topology.heal(index);
+            }
+            FaultKind::Degrade(_) => {
+                self.fabric.topology.restore(index);
+                self.fabric.hazards.forget(index);
+            }
             FaultKind::Crash { .. } | FaultKind::Restart { .. } => {}
         }
     }

@@ -11,6 +11,7 @@ pub mod echo;
 pub mod expect;
 pub mod fact;
 mod fault;
+pub mod hazards;
 pub mod metrics;
 pub mod net;
 mod notes;

@@ -8,11 +8,12 @@ use std::net::SocketAddr;
 
 use uwasa_core::rng::Rng;
 
+use crate::hazards::{Damage, Old, Senders};
 use crate::metrics::Totals;
 use crate::queue::EventQueue;
 use crate::scenario::{Latency, Link, Nanos, NodeIndex, Scenario};
 use crate::streams::{Delivery, Step};
-use crate::topology::Topology;
+use crate::topology::{Hazards, Topology};
 
 /// Delay of a packet that never leaves its host.
 pub const LOOPBACK_DELAY: Nanos = 20_000;
@@ -124,14 +125,29 @@ impl Presence {
 pub enum Fate {
     /// Nobody has the address.
     Nowhere,
-    /// A partition stops it.
+    /// A partition or a cut stops it.
     Blocked,
-    /// It is lost on the way.
+    /// It is lost by itself.
     Lost,
+    /// It is lost in a burst.
+    Burst,
+    /// It is too long for the way.
+    TooLong,
     /// It arrives after this delay.
     Once(Nanos),
     /// It arrives twice.
     Twice(Nanos, Nanos),
+}
+
+/// What became of a datagram when it was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Sending {
+    /// The host that has the address; `None`: nobody.
+    pub to: Option<NodeIndex>,
+    /// What the network will do with it.
+    pub fate: Fate,
+    /// How it differs when it arrives.
+    pub damage: Damage,
 }
 
 /// Draws the fate of one datagram on `link`.
@@ -223,10 +239,14 @@ pub struct Packet {
     pub to: NodeIndex,
     /// Payload.
     pub bytes: Vec<u8>,
-    /// Unique in the run, in order of sending.
+    /// Unique in the run, in order of sending; a replay carries that of the original.
     pub serial: u64,
-    /// When it was sent.
+    /// When it was sent; of a replay, the original.
     pub sent_at: Nanos,
+    /// It does not arrive as it was sent.
+    pub damaged: bool,
+    /// The network sends it again.
+    pub replayed: bool,
     /// When its last byte leaves the sender.
     departure: Nanos,
     /// The sender's machine was switched off before.
@@ -277,6 +297,7 @@ impl Packets {
             (slot.from, slot.to, slot.arrivals) = (from, to, arrivals);
             (slot.serial, slot.sent_at) = (serial, sent_at);
             (slot.departure, slot.cut) = (departure, false);
+            (slot.damaged, slot.replayed) = (false, false);
             return index;
         }
         let index = u32::try_from(self.slots.len()).expect("fewer than 2^32 packets in flight");
@@ -287,6 +308,8 @@ impl Packets {
             bytes,
             serial,
             sent_at,
+            damaged: false,
+            replayed: false,
             departure,
             cut: false,
             arrivals,
@@ -298,6 +321,10 @@ impl Packets {
     #[must_use]
     pub fn get(&self, index: u32) -> &Packet {
         &self.slots[index as usize]
+    }
+
+    fn get_mut(&mut self, index: u32) -> &mut Packet {
+        &mut self.slots[index as usize]
     }
 
     /// What `from` would have sent after `now` never leaves it.
@@ -380,6 +407,8 @@ pub struct Fabric {
     pub topology: Topology,
     /// Sending sides.
     pub uplinks: Uplinks,
+    /// What degradations have done to them.
+    pub hazards: Senders,
     /// Datagrams in flight.
     pub packets: Packets,
     /// State of each host.
@@ -398,6 +427,7 @@ impl Fabric {
             queue: EventQueue::new(),
             topology: Topology::new(scenario),
             uplinks: Uplinks::new(key, nodes, scenario.network.bandwidth),
+            hazards: Senders::new(key, nodes),
             packets: Packets::default(),
             presence: vec![Presence::OFF; nodes],
             totals: Totals::default(),
@@ -419,20 +449,16 @@ impl Fabric {
 
     /// Sends one datagram. Partitions are judged now; what is on its way already arrives. Says where it goes and what
     /// becomes of it; its number is that of datagrams sent so far.
-    pub fn send_datagram(
-        &mut self,
-        from: NodeIndex,
-        to: SocketAddr,
-        bytes: &[u8],
-    ) -> (Option<NodeIndex>, Fate) {
+    pub fn send_datagram(&mut self, from: NodeIndex, to: SocketAddr, bytes: &[u8]) -> Sending {
         self.totals.datagrams_sent += 1;
         self.totals.datagram_bytes += bytes.len() as u64;
         let Some(destination) = self.topology.resolve(from, to) else {
             self.totals.datagrams_unreachable += 1;
-            return (None, Fate::Nowhere);
+            return Sending { to: None, fate: Fate::Nowhere, damage: Damage::default() };
         };
         let to = destination.node;
         let (serial, sent_at) = (self.totals.datagrams_sent, self.now);
+        let mut hazards = None;
         let (departure, fate) = if destination.loopback {
             (sent_at, Fate::Once(LOOPBACK_DELAY))
         } else {
@@ -440,15 +466,74 @@ impl Fabric {
             let fate = if self.topology.is_blocked(from, to) {
                 Fate::Blocked
             } else {
-                draw_fate(self.topology.link(from, to), self.uplinks.rng(from))
+                hazards = self.topology.hazards(from, to);
+                self.fate((from, to), bytes.len(), hazards)
             };
             (departure, fate)
         };
-        self.post((from, to), bytes, Posted { serial, sent_at, departure }, fate);
-        (Some(to), fate)
+        let packet = self.post((from, to), bytes, Posted { serial, sent_at, departure }, fate);
+        let mut damage = Damage::default();
+        if let Some(hazards) = hazards {
+            if let Some(packet) = packet {
+                damage = self.damage(packet, &hazards);
+            }
+            if hazards.replay_ppm > 0 {
+                let old = Old { to, bytes: bytes.to_vec(), serial, sent_at };
+                self.replay(from, hazards.replay_ppm, old);
+            }
+        }
+        Sending { to: Some(to), fate, damage }
     }
 
-    fn post(&mut self, ends: (NodeIndex, NodeIndex), bytes: &[u8], posted: Posted, fate: Fate) {
+    /// What becomes of a datagram that nothing blocks.
+    fn fate(
+        &mut self,
+        (from, to): (NodeIndex, NodeIndex),
+        bytes: usize,
+        hazards: Option<Hazards>,
+    ) -> Fate {
+        if let Some(hazards) = hazards {
+            if hazards.mtu.is_some_and(|mtu| bytes > mtu as usize) {
+                return Fate::TooLong;
+            }
+            if hazards.burst.is_some_and(|burst| self.hazards.is_lost(from, burst)) {
+                return Fate::Burst;
+            }
+        }
+        draw_fate(&self.topology.link(from, to), self.uplinks.rng(from))
+    }
+
+    fn damage(&mut self, packet: u32, hazards: &Hazards) -> Damage {
+        let packet = self.packets.get_mut(packet);
+        let damage = self.hazards.damage(packet.from, hazards, &mut packet.bytes);
+        if !damage.is_none() {
+            packet.damaged = true;
+            self.totals.datagrams_damaged += 1;
+        }
+        damage
+    }
+
+    /// Keeps a datagram, and lets an older one of the same sender go again to whom it was for, if nothing blocks it now.
+    fn replay(&mut self, from: NodeIndex, share_ppm: u32, new: Old) {
+        let Some((old, rng)) = self.hazards.replay(from, share_ppm, new) else { return };
+        let at = self.now.saturating_add(draw_delay(&self.topology.link(from, old.to), rng));
+        if self.topology.is_blocked(from, old.to) {
+            return;
+        }
+        let posted = Posted { serial: old.serial, sent_at: old.sent_at, departure: self.now };
+        let packet = self.packets.store((from, old.to), &old.bytes, posted, 1);
+        self.packets.get_mut(packet).replayed = true;
+        self.queue.push(at, Happening::Packet(packet));
+        self.totals.datagrams_replayed += 1;
+    }
+
+    fn post(
+        &mut self,
+        ends: (NodeIndex, NodeIndex),
+        bytes: &[u8],
+        posted: Posted,
+        fate: Fate,
+    ) -> Option<u32> {
         let mut plan = |delays: &[Nanos]| {
             let arrivals = u8::try_from(delays.len()).expect("a datagram arrives twice at most");
             let packet = self.packets.store(ends, bytes, posted, arrivals);
@@ -456,16 +541,20 @@ impl Fabric {
                 let at = posted.departure.saturating_add(*delay);
                 self.queue.push(at, Happening::Packet(packet));
             }
+            Some(packet)
         };
         match fate {
+            Fate::Once(delay) => return plan(&[delay]),
+            Fate::Twice(first, second) => {
+                self.totals.datagrams_duplicated += 1;
+                return plan(&[first, second]);
+            }
             Fate::Nowhere | Fate::Blocked => self.totals.datagrams_unreachable += 1,
             Fate::Lost => self.totals.datagrams_lost += 1,
-            Fate::Once(delay) => plan(&[delay]),
-            Fate::Twice(first, second) => {
-                plan(&[first, second]);
-                self.totals.datagrams_duplicated += 1;
-            }
+            Fate::Burst => self.totals.datagrams_burst += 1,
+            Fate::TooLong => self.totals.datagrams_too_long += 1,
         }
+        None
     }
 }
 
@@ -512,7 +601,7 @@ mod tests {
             match draw_fate(&lossy, &mut rng) {
                 Fate::Lost => lost += 1,
                 Fate::Twice(..) => twice += 1,
-                Fate::Once(_) | Fate::Nowhere | Fate::Blocked => {}
+                Fate::Once(_) | Fate::Nowhere | Fate::Blocked | Fate::Burst | Fate::TooLong => {}
             }
         }
         assert!((2_300..2_700).contains(&lost), "{lost} of 10,000 lost at 25 %");

@@ -22,7 +22,7 @@ use crate::disk::Disk;
 use crate::expect::{Checks, Scene};
 use crate::fact::{self, Arrived, Fact, Moment, Refusal, Watchers};
 use crate::metrics::{SeedResult, Totals};
-use crate::net::{Backlog, Fabric, Happening, Power};
+use crate::net::{Backlog, Fabric, Happening, Power, Sending};
 use crate::oracle::Oracle;
 use crate::process::add_stats;
 use crate::scenario::{FaultKind, Nanos, NodeIndex, NodeSpec, Scenario, Start};
@@ -351,8 +351,13 @@ impl<'a> World<'a> {
         self.fabric.totals.datagrams_delivered += 1;
         let packet = self.fabric.packets.get(index);
         let (to, from) = (packet.to, self.fabric.topology.addr(packet.from));
-        let arrived =
-            Arrived::Datagram { from: packet.from, serial: packet.serial, sent_at: packet.sent_at };
+        let arrived = Arrived::Datagram {
+            from: packet.from,
+            serial: packet.serial,
+            sent_at: packet.sent_at,
+            damaged: packet.damaged,
+            replayed: packet.replayed,
+        };
         self.tell(to, &Fact::Input(arrived));
         let packet = self.fabric.packets.get(index);
         if let Some(node) = self.nodes[to as usize].as_mut() {
@@ -473,7 +478,7 @@ impl<'a> World<'a> {
                 }
                 Output::Datagram { to, bytes } => {
                     self.oracle.bytes.add(now, bytes.len());
-                    let (to, fate) = self.fabric.send_datagram(node, to, bytes);
+                    let Sending { to, fate, damage } = self.fabric.send_datagram(node, to, bytes);
                     if self.watchers.any() {
                         let serial = self.fabric.totals.datagrams_sent;
                         let scene = fact::Scene {
@@ -482,7 +487,7 @@ impl<'a> World<'a> {
                             pool: &self.pool,
                             fabric: &self.fabric,
                         };
-                        let fact = Fact::Sent { serial, to, bytes, fate };
+                        let fact = Fact::Sent { serial, to, bytes, fate, damage };
                         self.watchers.hear(Moment { at: now, node }, &fact, scene);
                     }
                 }

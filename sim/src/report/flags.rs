@@ -3,7 +3,7 @@
 use super::chart::Flag;
 use super::facts::trimmed;
 use super::stats::seconds;
-use crate::scenario::{FaultKind, KeyVerb, Nanos, NodeIndex, Scenario, WorkKind};
+use crate::scenario::{FaultKind, KeyVerb, Nanos, NodeIndex, Scenario, Transport, WorkKind};
 
 /// A name from outside, fit to be drawn: at most 32 characters, none of them a control character.
 pub(super) fn named(name: &str) -> String {
@@ -59,7 +59,16 @@ fn happenings(scenario: &Scenario) -> Vec<(Nanos, String)> {
             }
             FaultKind::Partition { one_way: false, .. } => ("partition".into(), "healed"),
             FaultKind::Partition { one_way: true, .. } => ("one-way partition".into(), "healed"),
-            FaultKind::Degrade { .. } => ("network degraded".into(), "network restored"),
+            FaultKind::Ring { .. } => ("ring".into(), "healed"),
+            FaultKind::Cut { transport, .. } => {
+                let what = match transport {
+                    Transport::Udp => "UDP cut",
+                    Transport::Tcp => "TCP cut",
+                    Transport::Both => "cut",
+                };
+                (what.into(), "healed")
+            }
+            FaultKind::Degrade(_) => ("network degraded".into(), "network restored"),
         };
         all.push((fault.at, start));
         if let (Some(until), false) = (fault.until, end.is_empty()) {

@@ -1,15 +1,19 @@
 //! `[[fault]]`: what breaks, when, and for how long.
 
+mod degrade;
 mod network;
 mod process;
 
 use super::field::{Field, Table};
 use super::problem::{Place, Problems};
 use super::select::Names;
-use super::units::format_duration;
+use super::units::{PPM, format_duration};
 use crate::scenario::{Fault, FaultKind, Nanos};
 
-const KINDS: [&str; 6] = ["crash", "restart", "pause", "block", "partition", "degrade"];
+pub use degrade::{Burst, Degradation};
+pub use network::Transport;
+
+const KINDS: [&str; 7] = ["crash", "restart", "pause", "block", "partition", "cut", "degrade"];
 
 /// A fault or a piece of work and where it was written.
 pub(super) struct Placed<T> {
@@ -115,11 +119,11 @@ fn read_one(
             nodes.zip(cycle).map(|(nodes, cycle)| FaultKind::Block { nodes, cycle })
         }
         Some(("partition", field)) => {
-            let one_way = switch(&mut table, "one_way", problems);
-            let groups = network::groups(&field, names, problems);
-            groups.map(|groups| FaultKind::Partition { groups, one_way })
+            let one_way = table.field("one_way");
+            network::partition(&field, one_way, names, problems)
         }
-        Some((_, field)) => network::degrade(&field, problems),
+        Some(("cut", field)) => network::cut(&field, names, problems),
+        Some((_, field)) => degrade::read(&field, names, problems),
         None => None,
     };
     table.finish(&HINTS, problems);

@@ -72,7 +72,10 @@ impl Walk<'_> {
             FaultKind::Restart { nodes, running, .. } => ("restart", nodes, *running),
             FaultKind::Pause { nodes, .. } => ("pause", nodes, false),
             FaultKind::Block { nodes, .. } => ("block", nodes, false),
-            FaultKind::Partition { .. } | FaultKind::Degrade { .. } => return,
+            FaultKind::Partition { .. }
+            | FaultKind::Ring { .. }
+            | FaultKind::Cut { .. }
+            | FaultKind::Degrade(_) => return,
         };
         for node in nodes {
             let life = self.life(*node, at);

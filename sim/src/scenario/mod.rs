@@ -28,6 +28,7 @@ use uwasa_core::config::Config;
 use uwasa_core::tags::Tags;
 use uwasa_core::trace::{MemberState, MemberStatus};
 
+pub use fault::{Burst, Degradation, Transport};
 pub use parse::{load, parse, parse_seeds};
 pub use problem::ScenarioErrors;
 pub use units::format_duration;
@@ -243,7 +244,7 @@ pub enum Latency {
 pub struct Fault {
     /// When it starts.
     pub at: Nanos,
-    /// When it ends, for faults that last (`pause`, `block`, `partition`, `degrade`); `None`: never.
+    /// When it ends, for faults that last (`pause`, `block`, `partition`, `cut`, `degrade`); `None`: never.
     pub until: Option<Nanos>,
     /// What happens.
     pub kind: FaultKind,
@@ -289,13 +290,23 @@ pub enum FaultKind {
         /// One-way: packets from the first group to the others are lost, the way back works.
         one_way: bool,
     },
-    /// Every link gets worse for a while.
-    Degrade {
-        /// Loss in its place, if given.
-        loss_ppm: Option<u32>,
-        /// Latency in its place, if given.
-        latency: Option<Latency>,
+    /// The members stand in a ring, by their order, and each reaches only some on either side of it. Hosts that carry
+    /// another's name stand outside and reach everybody.
+    Ring {
+        /// How many on each side.
+        reach: u32,
     },
+    /// What some send to others vanishes.
+    Cut {
+        /// Who sends; `None`: everybody.
+        from: Option<Vec<NodeIndex>>,
+        /// Who would receive; `None`: everybody.
+        to: Option<Vec<NodeIndex>>,
+        /// Which packets.
+        transport: Transport,
+    },
+    /// The network gets worse for a while.
+    Degrade(Degradation),
 }
 
 /// The phases of a fault that comes and goes, the same ones at all of its nodes. It begins with trouble.
