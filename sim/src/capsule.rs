@@ -7,6 +7,7 @@ use thiserror::Error;
 use toml::Value;
 
 use crate::scenario::{Nanos, format_duration};
+use crate::swarm::document::Document;
 use crate::swarm::trial::Failure;
 
 /// Version of the format.
@@ -154,11 +155,12 @@ impl Capsule {
     }
 }
 
-/// Counts what a scenario document has: members, and faults.
+/// How large a scenario text is: hosts, `[[fault]]` blocks, and virtual time; `None`: the parser refuses it.
 #[must_use]
-pub fn size(scenario: &str) -> Option<(usize, usize, Nanos)> {
-    let scenario = crate::scenario::parse(scenario, Path::new("capsule.toml"), &[]).ok()?;
-    Some((scenario.nodes.len(), scenario.faults.len(), scenario.duration))
+pub fn size(text: &str) -> Option<(usize, usize, Nanos)> {
+    let scenario = crate::scenario::parse(text, Path::new("capsule.toml"), &[]).ok()?;
+    let faults = Document::parse(text).ok()?.blocks("fault").count();
+    Some((scenario.nodes.len(), faults, scenario.duration))
 }
 
 #[cfg(test)]

@@ -161,10 +161,10 @@ impl Console {
     }
 }
 
-/// Threads for so many jobs; one per core unless given.
-fn pool(jobs: Option<u16>) -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
+/// Starts the threads of this process: so many, or one per core.
+fn start_threads(jobs: Option<u16>) -> Result<(), rayon::ThreadPoolBuildError> {
     let jobs = jobs.map_or(0, usize::from);
-    rayon::ThreadPoolBuilder::new().num_threads(jobs).build()
+    rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global()
 }
 
 /// Loads every file and reports all problems of all of them; `None` if there are any.

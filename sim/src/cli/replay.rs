@@ -78,7 +78,7 @@ fn replay_capsule(args: &ReplayArgs, capsule: &Capsule, console: &mut Console) -
     let (Ok(scenario), Some(trial)) =
         (&parsed, run_text(&capsule.scenario, capsule.seed, &capsule.invariant))
     else {
-        if let Err(errors) = parsed {
+        if let Err(errors) = &parsed {
             console.error(format!("the scenario in the capsule is refused:\n{errors}"));
         }
         return Exit::Input;

@@ -58,14 +58,11 @@ pub(super) fn shrink(args: &ShrinkArgs, console: &mut Console) -> Exit {
             return Exit::Input;
         }
     };
-    let pool = match super::pool(args.jobs) {
-        Ok(pool) => pool,
-        Err(error) => {
-            console.error(format!("the worker threads could not be started: {error}"));
-            return Exit::Failed;
-        }
-    };
-    let smaller = match pool.install(|| smaller(&capsule, args.runs, false, console)) {
+    if let Err(error) = super::start_threads(args.jobs) {
+        console.error(format!("the worker threads could not be started: {error}"));
+        return Exit::Failed;
+    }
+    let smaller = match smaller(&capsule, args.runs, false, console) {
         Ok(smaller) => smaller,
         Err(error) => {
             console.error(format!("{}: {error}", args.file.display()));

@@ -101,13 +101,10 @@ struct JsonFailure {
 }
 
 pub(super) fn swarm(args: &SwarmArgs, console: &mut Console) -> Exit {
-    let pool = match super::pool(args.jobs) {
-        Ok(pool) => pool,
-        Err(error) => {
-            console.error(format!("the worker threads could not be started: {error}"));
-            return Exit::Failed;
-        }
-    };
+    if let Err(error) = super::start_threads(args.jobs) {
+        console.error(format!("the worker threads could not be started: {error}"));
+        return Exit::Failed;
+    }
     let started = Instant::now();
     let limit = match args.time {
         Some(nanos) => Limit::Until(started + Duration::from_nanos(nanos)),
@@ -116,7 +113,7 @@ pub(super) fn swarm(args: &SwarmArgs, console: &mut Console) -> Exit {
     let campaign =
         Campaign { seed: args.seed, limit, keep_going: args.keep_going, bounds: bounds(args) };
     let mut told = Told { quiet: args.json, started, last: started };
-    let done = pool.install(|| campaign.run(&mut |outcome| told.hear(outcome, limit)));
+    let done = campaign.run(&mut |outcome| told.hear(outcome, limit));
     let outcome = match done {
         Ok(outcome) => outcome,
         Err(errors) => {
@@ -133,17 +130,15 @@ pub(super) fn swarm(args: &SwarmArgs, console: &mut Console) -> Exit {
     }
     let mut exit = if outcome.broken.is_empty() { Exit::Met } else { Exit::Missed };
     let mut failures = Vec::new();
-    pool.install(|| {
-        for broken in &outcome.broken {
-            match keep(args, broken, &failures, console) {
-                Ok(failure) => failures.push(failure),
-                Err(error) => {
-                    console.error(error);
-                    exit = Exit::Failed;
-                }
+    for broken in &outcome.broken {
+        match keep(args, broken, &failures, console) {
+            Ok(failure) => failures.push(failure),
+            Err(error) => {
+                console.error(error);
+                exit = Exit::Failed;
             }
         }
-    });
+    }
     if args.json {
         let per_minute = per_minute(&outcome.tally, started.elapsed());
         let whole = serde_json::json!({

@@ -9,9 +9,8 @@ use crate::scenario::{Scenario, parse};
 use crate::swarm::document::{Document, texts};
 
 /// Keys whose texts are no names of nodes, whatever they say.
-const NOT_NODES: [&str; 12] = [
-    "event", "query", "payload", "answer", "set_tags", "tags", "key", "keys", "title", "description", "degrade",
-    "config",
+const NOT_NODES: [&str; 11] = [
+    "event", "query", "payload", "answer", "set_tags", "tags", "key", "keys", "title", "description", "config",
 ];
 
 /// Removes nodes until every single one is needed.

@@ -20,7 +20,7 @@ type Kind = (&'static str, fn(&mut Dice, &Shape, &mut Draft) -> bool);
 
 /// Every kind. Those that end lives come first: the others look who is up. A new kind goes to the end of its group and
 /// takes a stream number of its own.
-const KINDS: [(u64, Kind); 10] = [
+const KINDS: [(u64, Kind); 22] = [
     (0, ("fault crash", crash)),
     (1, ("fault restart", restart)),
     (2, ("fault mass restart", mass_restart)),
@@ -31,6 +31,18 @@ const KINDS: [(u64, Kind); 10] = [
     (22, ("fault one-way partition", one_way)),
     (23, ("fault loss", loss)),
     (24, ("fault latency", latency)),
+    (25, ("fault block", block)),
+    (26, ("fault ring", ring)),
+    (27, ("fault bridge", bridge)),
+    (28, ("fault cut", cut)),
+    (29, ("fault bursts", bursts)),
+    (30, ("fault duplicates", duplicates)),
+    (31, ("fault reordering", reordering)),
+    (32, ("fault corruption", corruption)),
+    (33, ("fault truncation", truncation)),
+    (34, ("fault replay", replay)),
+    (35, ("fault mtu", mtu)),
+    (36, ("fault stream loss", stream_loss)),
 ];
 
 pub(super) fn draw(draws: &Draws, shape: &Shape, draft: &mut Draft) {
@@ -38,7 +50,7 @@ pub(super) fn draw(draws: &Draws, shape: &Shape, draft: &mut Draft) {
     let quiet = subset.percent(5);
     for (stream, (label, add)) in KINDS {
         let mut dice = draws.of(FIRST_KIND + stream);
-        let there = dice.percent(30) && !quiet;
+        let there = dice.percent(22) && !quiet;
         let times = dice.small(1, 4);
         for _ in 0..times {
             if there && add(&mut dice, shape, draft) {
@@ -177,15 +189,37 @@ fn window(dice: &mut Dice, shape: &Shape, draft: &Draft, low: u64, high: u64) ->
 }
 
 fn pause(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    anomaly(dice, shape, draft, "pause")
+}
+
+fn block(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    anomaly(dice, shape, draft, "block")
+}
+
+/// A process that does not get on, once or in a cycle.
+fn anomaly(dice: &mut Dice, shape: &Shape, draft: &mut Draft, key: &str) -> bool {
     let count = few(dice, draft);
-    let short = dice.percent(40);
-    let length = if short { dice.time(100 * MILLISECOND, 3 * SECOND) } else { seconds(dice, shape, 2, 40) };
+    let (short, cycles) = (dice.percent(40), dice.percent(25));
+    let length = if short {
+        dice.time(100 * MILLISECOND, 3 * SECOND)
+    } else {
+        seconds(dice, shape, 2, 40)
+    };
+    let on = dice.pick(&[16, 128, 512, 2_048, 8_192]) * MILLISECOND;
+    let off = dice.pick(&[1, 4, 64, 512, 4_096]) * MILLISECOND;
     let Some((at, chosen)) = draft.chance(dice, count, SECOND) else { return false };
     let until = at.saturating_add(length).min(draft.calm);
     if until <= at {
         return false;
     }
-    draft.lasting(at, until, [("pause", nodes(&chosen, draft.len()))]);
+    let who = nodes(&chosen, draft.len());
+    if cycles && !short {
+        draft.labels.insert("fault in cycles");
+        let cycle = Value::Table(table([("on", span(on)), ("off", span(off))]));
+        draft.lasting(at, until, [(key, who), ("cycle", cycle)]);
+    } else {
+        draft.lasting(at, until, [(key, who)]);
+    }
     true
 }
 
@@ -233,21 +267,129 @@ fn split(dice: &mut Dice, shape: &Shape, draft: &mut Draft, one_way: bool) -> bo
     true
 }
 
-fn loss(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+fn ring(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
     let (at, until) = window(dice, shape, draft, 3, 60);
-    let ppm = u32::try_from(dice.small(10_000, 900_000)).unwrap_or(0);
-    degrade(draft, at, until, "loss", share(ppm))
+    let most = (draft.len() as u64).saturating_sub(2) / 2;
+    let reach = dice.number(1, most.max(1));
+    if until <= at || most == 0 {
+        return false;
+    }
+    let reach = Value::Integer(i64::try_from(reach).unwrap_or(1));
+    draft.lasting(at, until, [("partition", Value::Table(table([("ring", reach)])))]);
+    true
+}
+
+fn bridge(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let (at, until) = window(dice, shape, draft, 3, 60);
+    let between = usize::try_from(dice.number(0, draft.len() as u64 - 1)).unwrap_or(0);
+    if until <= at {
+        return false;
+    }
+    let bridge = table([("bridge", texts([name(between)]))]);
+    draft.lasting(at, until, [("partition", Value::Table(bridge))]);
+    true
+}
+
+/// What some nodes send to others vanishes, on one transport or both.
+fn cut(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let (at, until) = window(dice, shape, draft, 3, 60);
+    let transport = dice.pick(&["udp", "tcp", "both"]);
+    let (one_end, count) = (dice.pick(&["from", "to", "both"]), few(dice, draft));
+    let first = dice.some(draft.len(), count);
+    let second = dice.some(draft.len(), count);
+    if until <= at {
+        return false;
+    }
+    let mut cut = table([("transport", transport.into())]);
+    if one_end != "to" {
+        cut.insert("from".into(), nodes(&first, draft.len()));
+    }
+    if one_end != "from" {
+        cut.insert("to".into(), nodes(&second, draft.len()));
+    }
+    draft.lasting(at, until, [("cut", Value::Table(cut))]);
+    true
+}
+
+fn loss(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let ppm = ppm(dice, 10_000, 900_000);
+    degrade(dice, shape, draft, [("loss", share(ppm))])
 }
 
 fn latency(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
-    let (at, until) = window(dice, shape, draft, 3, 60);
     let delay = span(dice.time(20 * MILLISECOND, 2 * SECOND));
-    degrade(draft, at, until, "latency", delay)
+    degrade(dice, shape, draft, [("latency", delay)])
 }
 
-fn degrade(draft: &mut Draft, at: Nanos, until: Nanos, key: &str, value: Value) -> bool {
-    if until > at {
-        draft.lasting(at, until, [("degrade", Value::Table(table([(key, value)])))]);
+fn bursts(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let burst = table([
+        ("loss", share(ppm(dice, 300_000, 1_000_000))),
+        ("enter", share(ppm(dice, 1_000, 50_000))),
+        ("leave", share(ppm(dice, 20_000, 500_000))),
+    ]);
+    degrade(dice, shape, draft, [("burst", Value::Table(burst))])
+}
+
+fn duplicates(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let ppm = ppm(dice, 50_000, 1_000_000);
+    degrade(dice, shape, draft, [("duplicate", share(ppm))])
+}
+
+fn reordering(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let ppm = ppm(dice, 50_000, 900_000);
+    let delay = span(dice.time(20 * MILLISECOND, 3 * SECOND));
+    degrade(dice, shape, draft, [("reorder", share(ppm)), ("reorder_delay", delay)])
+}
+
+fn corruption(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let ppm = ppm(dice, 1_000, 300_000);
+    degrade(dice, shape, draft, [("corrupt", share(ppm))])
+}
+
+fn truncation(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let ppm = ppm(dice, 1_000, 300_000);
+    degrade(dice, shape, draft, [("truncate", share(ppm))])
+}
+
+fn replay(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let ppm = ppm(dice, 1_000, 200_000);
+    degrade(dice, shape, draft, [("replay", share(ppm))])
+}
+
+fn mtu(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let bytes = i64::try_from(dice.number(60, 1_400)).unwrap_or(600);
+    degrade(dice, shape, draft, [("mtu", Value::Integer(bytes))])
+}
+
+fn stream_loss(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let ppm = ppm(dice, 10_000, 500_000);
+    let hits = dice.percent(50);
+    degrade(dice, shape, draft, [("loss", share(ppm)), ("stream_loss", Value::Boolean(hits))])
+}
+
+/// A share in `low..=high` millionths, small ones more often.
+fn ppm(dice: &mut Dice, low: u32, high: u32) -> u32 {
+    u32::try_from(dice.small(low.into(), high.into())).unwrap_or(high)
+}
+
+/// A degradation of everything, or of what some nodes send or receive.
+fn degrade<const N: usize>(
+    dice: &mut Dice,
+    shape: &Shape,
+    draft: &mut Draft,
+    what: [(&str, Value); N],
+) -> bool {
+    let (at, until) = window(dice, shape, draft, 3, 60);
+    let end = dice.weighted(&[(6, ""), (2, "from"), (2, "to")]);
+    let count = few(dice, draft);
+    let chosen = dice.some(draft.len(), count);
+    if until <= at {
+        return false;
     }
-    until > at
+    let mut degrade = table(what);
+    if !end.is_empty() {
+        degrade.insert(end.into(), nodes(&chosen, draft.len()));
+    }
+    draft.lasting(at, until, [("degrade", Value::Table(degrade))]);
+    true
 }

@@ -15,15 +15,22 @@ mod work;
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::path::Path;
 
 use toml::Value;
 
 pub use tally::Tally;
 
-use crate::scenario::{Nanos, format_duration};
+use crate::check::limits::Limits;
+use crate::scenario::{Nanos, format_duration, parse};
 use document::Document;
 use draft::Draft;
-use draw::Draws;
+use draw::{Draws, SECOND};
+
+/// Longest calm.
+const CALM_MAX: Nanos = 300 * SECOND;
+/// What a calm has on top of what is due in it.
+const CALM_MARGIN: Nanos = 5 * SECOND;
 
 /// What every scenario of a swarm has in common.
 #[derive(Clone, Debug)]
@@ -60,22 +67,32 @@ pub fn generate(seed: u64, bounds: &Bounds) -> Generated {
     let mut draft = Draft::new(&shape, labels);
     faults::draw(&draws, &shape, &mut draft);
     work::draw(&draws, &shape, &mut draft);
-    let duration = draft.calm.saturating_add(shape.calm);
     let mut document = Document::default();
     let head = [
         ("title", Value::String(format!("Swarm, seed {seed}"))),
         ("description", Value::String(description(draft.calm))),
-        ("duration", document::span(duration)),
+        ("duration", document::span(draft.calm.saturating_add(CALM_MAX))),
         ("nodes", Value::Integer(shape.nodes.into())),
     ];
     document.0.extend(document::table(head));
     document.0.extend(shape.top);
-    let Draft { faults, works, hosts, labels, .. } = draft;
+    let Draft { faults, works, hosts, labels, calm, .. } = draft;
     document.set_blocks("link", shape.links);
     document.set_blocks("node", shape.blocks.into_iter().chain(hosts).collect());
     document.set_blocks("fault", in_time(faults));
     document.set_blocks("work", in_time(works));
+    let end = calm.saturating_add(calm_needed(&document));
+    document.0.insert("duration".into(), document::span(end));
     Generated { seed, document, labels }
+}
+
+/// How long the calm must be for everything to fall due in it. Slow settings in large clusters get less: there it stays
+/// unknown.
+fn calm_needed(document: &Document) -> Nanos {
+    let parsed = parse(&document.render(), Path::new("swarm.toml"), &[]);
+    let limits = parsed.ok().as_ref().and_then(Limits::of);
+    let due = limits.map_or(CALM_MAX, |limits| limits.convergence(1));
+    due.saturating_add(CALM_MARGIN).min(CALM_MAX).next_multiple_of(SECOND)
 }
 
 fn description(calm: Nanos) -> String {

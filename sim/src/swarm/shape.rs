@@ -38,8 +38,6 @@ pub(super) struct Shape {
     pub(super) begin: Nanos,
     /// How long actions go on.
     pub(super) rough: Nanos,
-    /// How long the calm after them lasts.
-    pub(super) calm: Nanos,
     /// Whether nodes find others by a list of addresses, which must not be empty of live ones.
     pub(super) seeded: bool,
     /// Keys that every node has, in base64; empty: no encryption.
@@ -62,7 +60,6 @@ pub(super) fn draw(draws: &Draws, bounds: &Bounds, labels: &mut BTreeSet<&'stati
         boots: vec![0; nodes as usize],
         begin: 2 * SECOND,
         rough: 0,
-        calm: 0,
         seeded: false,
         keys: Vec::new(),
         queries: true,
@@ -70,7 +67,6 @@ pub(super) fn draw(draws: &Draws, bounds: &Bounds, labels: &mut BTreeSet<&'stati
     };
     let mut config = config(draws, &mut shape, labels);
     shape.rough = times.time(60 * SECOND, 120 * SECOND) * shape.pace / 10;
-    shape.calm = 180 * SECOND * shape.pace / 10;
     if let Some(mutant) = &bounds.mutant {
         config.insert("mutant".into(), Value::String(mutant.clone()));
     }
@@ -142,8 +138,9 @@ fn choices(dice: &mut Dice) -> Vec<Choice> {
         ("config strict names", 5, "validate_node_names", Value::Boolean(true)),
         ("config reclaim", 10, "dead_node_reclaim", span(dice.time(SECOND, 30 * SECOND))),
         ("config tombstones", 15, "tombstone_timeout", span(dice.time(20 * SECOND, 60 * SECOND))),
-        ("config push/pull", 15, "push_pull_interval", span(dice.time(8 * SECOND, 30 * SECOND))),
-        ("config reconnect", 15, "reconnect_interval", span(dice.time(5 * SECOND, 30 * SECOND))),
+        // Often, as convergence is then due soon.
+        ("config push/pull", 75, "push_pull_interval", span(dice.time(4 * SECOND, 10 * SECOND))),
+        ("config reconnect", 75, "reconnect_interval", span(dice.time(4 * SECOND, 10 * SECOND))),
         ("config buffers", 8, "event_buffer", whole(dice.number(32, 128))),
     ]
 }
@@ -166,7 +163,7 @@ fn network(dice: &mut Dice, shape: &mut Shape, labels: &mut BTreeSet<&'static st
         network.insert("jitter".into(), span(dice.time(10 * MILLISECOND, 30 * MILLISECOND)));
     }
     for (label, key, chance, low, high) in [
-        ("network loss", "loss", 20, 1_000, 50_000),
+        ("network loss", "loss", 8, 1_000, 50_000),
         ("network duplicates", "duplicate", 20, 1_000, 50_000),
         ("network reordering", "reorder", 20, 1_000, 100_000),
     ] {

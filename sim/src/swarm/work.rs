@@ -28,7 +28,7 @@ const KINDS: [(u64, u64, Kind); 7] = [
 pub(super) fn draw(draws: &Draws, shape: &Shape, draft: &mut Draft) {
     for (stream, most, (label, add)) in KINDS {
         let mut dice = draws.of(FIRST_KIND + stream);
-        let there = dice.percent(50);
+        let there = dice.percent(if label == "work keys" { 25 } else { 45 });
         let count = dice.small(1, most);
         for number in 0..count {
             if there && add(&mut dice, shape, draft, number) {
@@ -38,22 +38,27 @@ pub(super) fn draw(draws: &Draws, shape: &Shape, draft: &mut Draft) {
     }
 }
 
-/// A time at which somebody acts, and who. Now and then in the middle of the calm.
-fn when(dice: &mut Dice, shape: &Shape, draft: &Draft) -> Option<(Nanos, usize)> {
-    let late = dice.percent(15);
-    let rough = draft.moment(dice, SECOND);
-    let calm = dice.time(draft.calm + shape.calm / 2, draft.calm + shape.calm * 3 / 4);
-    let at = if late { calm } else { rough };
+/// A time before the calm at which somebody acts, and who.
+fn when(dice: &mut Dice, draft: &Draft) -> Option<(Nanos, usize)> {
+    let at = draft.moment(dice, SECOND);
     draft.one_up(dice, at).map(|who| (at, who))
+}
+
+/// The same, now and then early in the calm: for what disturbs nobody.
+fn any_time(dice: &mut Dice, draft: &Draft) -> Option<(Nanos, usize)> {
+    let late = dice.percent(20);
+    let calm = dice.time(draft.calm + SECOND, draft.calm + 20 * SECOND);
+    let rough = when(dice, draft);
+    if late { draft.one_up(dice, calm).map(|who| (calm, who)) } else { rough }
 }
 
 fn from(who: usize) -> (&'static str, Value) {
     ("from", Value::String(name(who)))
 }
 
-fn event(dice: &mut Dice, shape: &Shape, draft: &mut Draft, number: u64) -> bool {
+fn event(dice: &mut Dice, _shape: &Shape, draft: &mut Draft, number: u64) -> bool {
     let payload = "x".repeat(usize::try_from(dice.small(0, 300)).unwrap_or(0));
-    let Some((at, who)) = when(dice, shape, draft) else { return false };
+    let Some((at, who)) = any_time(dice, draft) else { return false };
     let payload = Value::String(format!("{number}{payload}"));
     draft.work(at, [("event", "deploy".into()), ("payload", payload), from(who)]);
     true
@@ -81,7 +86,7 @@ fn query(dice: &mut Dice, shape: &Shape, draft: &mut Draft, number: u64) -> bool
     let (by_name, by_tag, silent) = (dice.percent(30), dice.percent(25), dice.percent(15));
     let timeout = dice.percent(30).then(|| dice.time(SECOND, 15 * SECOND));
     let asked = dice.some(draft.len(), draft.len().div_ceil(2));
-    let Some((at, who)) = when(dice, shape, draft).filter(|_| shape.queries) else { return false };
+    let Some((at, who)) = any_time(dice, draft).filter(|_| shape.queries) else { return false };
     let mut block = table([
         ("query", Value::String(format!("uptime{number}"))),
         from(who),
@@ -109,16 +114,16 @@ fn query(dice: &mut Dice, shape: &Shape, draft: &mut Draft, number: u64) -> bool
     true
 }
 
-fn join(dice: &mut Dice, shape: &Shape, draft: &mut Draft, _number: u64) -> bool {
+fn join(dice: &mut Dice, _shape: &Shape, draft: &mut Draft, _number: u64) -> bool {
     let to = usize::try_from(dice.number(0, draft.len() as u64 - 1)).unwrap_or(0);
-    let Some((at, who)) = when(dice, shape, draft).filter(|(_, who)| *who != to) else { return false };
+    let Some((at, who)) = when(dice, draft).filter(|(_, who)| *who != to) else { return false };
     draft.work(at, [("join", texts([name(who)])), ("to", texts([name(to)]))]);
     true
 }
 
-fn set_tags(dice: &mut Dice, shape: &Shape, draft: &mut Draft, number: u64) -> bool {
+fn set_tags(dice: &mut Dice, _shape: &Shape, draft: &mut Draft, number: u64) -> bool {
     let role = dice.pick(&["db", "web", "cache"]);
-    let Some((at, who)) = when(dice, shape, draft) else { return false };
+    let Some((at, who)) = when(dice, draft) else { return false };
     let tags = table([("role", role.into()), ("version", Value::String(number.to_string()))]);
     draft.work(at, [("set_tags", Value::Table(tags)), ("nodes", texts([name(who)]))]);
     true
@@ -135,7 +140,7 @@ fn keys(dice: &mut Dice, shape: &Shape, draft: &mut Draft, _number: u64) -> bool
     }
     let known = dice.pick(&shape.keys.iter().map(String::as_str).collect::<Vec<_>>());
     let key = if verb == "use" { known } else { fresh.as_str() };
-    let Some((at, who)) = when(dice, shape, draft) else { return false };
+    let Some((at, who)) = when(dice, draft) else { return false };
     let mut block = table([("keys", verb.into()), from(who), ("at", span(at))]);
     if verb != "list" {
         block.insert("key".into(), Value::String(key.into()));
@@ -147,10 +152,10 @@ fn keys(dice: &mut Dice, shape: &Shape, draft: &mut Draft, _number: u64) -> bool
     true
 }
 
-fn force_leave(dice: &mut Dice, shape: &Shape, draft: &mut Draft, _number: u64) -> bool {
+fn force_leave(dice: &mut Dice, _shape: &Shape, draft: &mut Draft, _number: u64) -> bool {
     let whom = usize::try_from(dice.number(0, draft.len() as u64 - 1)).unwrap_or(0);
     let prune = dice.percent(40);
-    let Some((at, who)) = when(dice, shape, draft).filter(|(_, who)| *who != whom) else { return false };
+    let Some((at, who)) = when(dice, draft).filter(|(_, who)| *who != whom) else { return false };
     if prune {
         draft.labels.insert("work prune");
     }
