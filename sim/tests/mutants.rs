@@ -46,7 +46,9 @@ fn scenario(name: &str, mutated: bool) -> Scenario {
 /// Name and first break of every invariant that is broken.
 fn broken(result: &SeedResult) -> Vec<(&'static str, String)> {
     let failed = result.invariants.iter().filter(|it| it.standing == Standing::Fail);
-    failed.map(|it| (it.name, it.first.as_ref().map_or_else(String::new, |it| it.text.clone()))).collect()
+    failed
+        .map(|it| (it.name, it.first.as_ref().map_or_else(String::new, |it| it.text.clone())))
+        .collect()
 }
 
 #[test]

@@ -36,7 +36,8 @@ impl Checker {
 
     /// Whether nobody has carried this name since `since`.
     fn is_vacant(&self, id: NodeId, since: Nanos) -> bool {
-        let mut owners = self.ids.iter().zip(&self.ended).filter(|(it, _)| **it == Some(id)).peekable();
+        let mut owners =
+            self.ids.iter().zip(&self.ended).filter(|(it, _)| **it == Some(id)).peekable();
         owners.peek().is_some() && owners.all(|(_, ended)| *ended < since)
     }
 }

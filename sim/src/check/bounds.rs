@@ -15,9 +15,8 @@ use crate::scenario::{Nanos, Scenario};
 /// The checksum header in front of a packet.
 const CHECKSUM_BYTES: usize = 5;
 /// Reasons that say: this was no message of a sane peer.
-const MALFORMED: [DropReason; 9] = [
+const MALFORMED: [DropReason; 8] = [
     DropReason::Empty,
-    DropReason::Label,
     DropReason::Decrypt,
     DropReason::Checksum,
     DropReason::Decompress,
@@ -71,7 +70,10 @@ impl super::Checker for Checker {
                 if bytes.len() > self.bytes_max {
                     finding.violate(moment.at, || {
                         let (host, most) = (stage.host(moment.node), self.bytes_max);
-                        format!("{host} sent a datagram of {} bytes, the limit is {most}", bytes.len())
+                        format!(
+                            "{host} sent a datagram of {} bytes, the limit is {most}",
+                            bytes.len()
+                        )
                     });
                 }
                 self.looked += 1;

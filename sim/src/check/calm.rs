@@ -47,7 +47,9 @@ impl super::Checker for Checker {
                 if stage.phase.is_live(target.0) && !moved {
                     finding.violate(moment.at, || {
                         let (host, member) = (stage.host(moment.node), stage.member(target));
-                        format!("{host} probed {member} in vain, although it lives and nothing is lost")
+                        format!(
+                            "{host} probed {member} in vain, although it lives and nothing is lost"
+                        )
                     });
                 }
             }

@@ -5,11 +5,10 @@
 //! probes, timers and leaves of all nodes so far, by subject and incarnation. Excused: forged messages where bytes are
 //! corrupted.
 
-use hashbrown::{HashMap, HashSet};
 use uwasa_core::pool::NodeId;
 use uwasa_core::trace::{Cause, MemberState, ProbeOutcome, Trace};
 
-use super::{Finding, Kind, Stage};
+use super::{Finding, Kind, Map, Set, Stage};
 use crate::fact::{Fact, Moment};
 use crate::scenario::{Nanos, NodeIndex};
 
@@ -17,12 +16,12 @@ use crate::scenario::{Nanos, NodeIndex};
 #[derive(Debug, Default)]
 pub(super) struct Checker {
     /// The last failed probe of each node: whom and which.
-    failed: HashMap<NodeIndex, (NodeId, u32)>,
-    accused: HashSet<(NodeId, u32)>,
-    expired: HashSet<(NodeId, u32)>,
-    left: HashSet<(NodeId, u32)>,
+    failed: Map<NodeIndex, (NodeId, u32)>,
+    accused: Set<(NodeId, u32)>,
+    expired: Set<(NodeId, u32)>,
+    left: Set<(NodeId, u32)>,
     /// When suspicions run out.
-    timers: HashMap<(NodeIndex, NodeId), Nanos>,
+    timers: Map<(NodeIndex, NodeId), Nanos>,
 }
 
 impl Checker {
@@ -81,8 +80,7 @@ impl super::Checker for Checker {
                 if to != MemberState::Alive =>
             {
                 finding.exercise();
-                let justified =
-                    self.is_justified(moment, (subject, incarnation), to, cause, stage);
+                let justified = self.is_justified(moment, (subject, incarnation), to, cause, stage);
                 if !justified && stage.phase.is_faithful() {
                     finding.violate(moment.at, || {
                         let (host, member) = (stage.host(moment.node), stage.member(subject));

@@ -6,12 +6,11 @@
 //! either. Excused: snapshots that a fault tears, takes away or makes old; forged events where bytes are corrupted.
 
 use bytes::Bytes;
-use hashbrown::{HashMap, HashSet};
 use uwasa_core::command::Command;
 use uwasa_core::event::{Event, UserEvent};
 use uwasa_core::trace::{EventPath, Trace};
 
-use super::{Finding, Kind, Stage};
+use super::{Finding, Kind, Map, Set, Stage};
 use crate::fact::{End, Fact, Moment};
 use crate::scenario::{NodeIndex, Scenario};
 
@@ -22,19 +21,19 @@ type Content = (u64, Box<str>, Bytes);
 pub(super) struct Checker {
     keeps: bool,
     /// Numbers of the events that were sent.
-    sent: HashMap<Content, u32>,
+    sent: Map<Content, u32>,
     /// The command that a node handles now.
     sending: Option<(NodeIndex, Box<str>, Bytes)>,
-    delivered: HashSet<(NodeIndex, u32)>,
+    delivered: Set<(NodeIndex, u32)>,
 }
 
 impl Checker {
     pub(super) fn new(scenario: &Scenario) -> Self {
         Self {
             keeps: scenario.config.snapshot,
-            sent: HashMap::new(),
+            sent: Map::default(),
             sending: None,
-            delivered: HashSet::new(),
+            delivered: Set::default(),
         }
     }
 
@@ -42,14 +41,22 @@ impl Checker {
         self.delivered.retain(|(who, _)| *who != node);
     }
 
-    fn deliver(&mut self, moment: Moment, event: &UserEvent, stage: Stage<'_>, finding: &mut Finding) {
+    fn deliver(
+        &mut self,
+        moment: Moment,
+        event: &UserEvent,
+        stage: Stage<'_>,
+        finding: &mut Finding,
+    ) {
         finding.exercise();
         let UserEvent { ltime, name, payload, .. } = event;
         let Some(&number) = self.sent.get(&(*ltime, name.clone(), payload.clone())) else {
             if stage.phase.is_faithful() {
                 finding.violate(moment.at, || {
                     let host = stage.host(moment.node);
-                    format!("{host} was told of \"{name}\" at Lamport time {ltime}, which nobody sent")
+                    format!(
+                        "{host} was told of \"{name}\" at Lamport time {ltime}, which nobody sent"
+                    )
                 });
             }
             return;

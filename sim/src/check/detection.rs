@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn a_crash_that_is_noticed_is_right() {
-        let mut stand = Stand::run("detection", "[[fault]]\nat = \"1s\"\ncrash = [\"host2\"]\n", 300);
+        let mut stand =
+            Stand::run("detection", "[[fault]]\nat = \"1s\"\ncrash = [\"host2\"]\n", 300);
         assert!(stand.passes());
     }
 }

@@ -5,11 +5,10 @@
 //! been calm for the bound of convergence when it is sent, and stays calm until it is due. Excused: more later events than
 //! the buffer holds; events that fit no packet and are larger than push/pull may carry are refused at once.
 
-use hashbrown::{HashMap, HashSet};
 use uwasa_core::command::{Command, Reply};
 use uwasa_core::event::Event;
 
-use super::{Finding, Kind, Stage, views};
+use super::{Finding, Kind, Map, Set, Stage, views};
 use crate::fact::{Fact, Moment};
 use crate::scenario::{Nanos, NodeIndex};
 
@@ -26,9 +25,9 @@ struct Sent {
 /// Events under way and who has had what.
 #[derive(Debug, Default)]
 pub(super) struct Checker {
-    asked: HashMap<u64, Box<str>>,
+    asked: Map<u64, Box<str>>,
     open: Vec<Sent>,
-    had: HashSet<(NodeIndex, u64, Box<str>)>,
+    had: Set<(NodeIndex, u64, Box<str>)>,
 }
 
 impl Checker {
@@ -123,7 +122,8 @@ mod tests {
 
     #[test]
     fn an_event_that_reaches_everybody_is_right() {
-        let mut stand = Stand::run("dissemination", "[[work]]\nat = \"1s\"\nevent = \"deploy\"\n", 200);
+        let mut stand =
+            Stand::run("dissemination", "[[work]]\nat = \"1s\"\nevent = \"deploy\"\n", 200);
         assert!(stand.passes());
     }
 }

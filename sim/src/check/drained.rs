@@ -49,7 +49,8 @@ impl super::Checker for Checker {
             }
             finding.exercise();
             let info = node.info();
-            let waiting = node.facts_len() + info.intent_queue + info.event_queue + info.query_queue;
+            let waiting =
+                node.facts_len() + info.intent_queue + info.event_queue + info.query_queue;
             if waiting > 0 {
                 finding.violate(at, || {
                     format!("{} still has {waiting} messages to gossip", stage.host(host))

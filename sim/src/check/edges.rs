@@ -5,19 +5,18 @@
 //! without being alive in between); Serf, members (a member fails or leaves, and leaves only after it announced it or was
 //! forced out). Checks S3. No excuses: corrupted messages go through the same rules.
 
-use hashbrown::HashMap;
 use uwasa_core::pool::NodeId;
 use uwasa_core::trace::{Cause, MemberState, MemberStatus, Trace};
 
-use super::{Finding, Kind, Stage};
+use super::{Finding, Kind, Map, Stage};
 use crate::fact::{Fact, Moment};
 use crate::scenario::NodeIndex;
 
 /// What the observers' traces said last; pairs of a warm start are added with their first change.
 #[derive(Debug, Default)]
 pub(super) struct Checker {
-    states: HashMap<(NodeIndex, NodeId), Option<MemberState>>,
-    statuses: HashMap<(NodeIndex, NodeId), Option<MemberStatus>>,
+    states: Map<(NodeIndex, NodeId), Option<MemberState>>,
+    statuses: Map<(NodeIndex, NodeId), Option<MemberStatus>>,
 }
 
 /// Whether memberlist knows this change.
@@ -31,7 +30,9 @@ const fn is_legal_state(from: Option<MemberState>, to: Option<MemberState>, caus
             matches!(cause, Cause::Gossip { .. } | Cause::PushPull | Cause::Probe { .. })
         }
         (Some(Alive), Some(Dead)) => matches!(cause, Cause::Gossip { .. }),
-        (Some(Suspect), Some(Dead)) => matches!(cause, Cause::Gossip { .. } | Cause::SuspicionTimer),
+        (Some(Suspect), Some(Dead)) => {
+            matches!(cause, Cause::Gossip { .. } | Cause::SuspicionTimer)
+        }
         (Some(Alive), Some(Left)) => {
             matches!(cause, Cause::Gossip { .. } | Cause::PushPull | Cause::Local)
         }

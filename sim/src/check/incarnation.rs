@@ -5,11 +5,10 @@
 //! is older. Checks S1 and S2. Excused: a name taken over from another address after its owner left, or was dead for longer
 //! than `dead_node_reclaim`; forged messages where bytes are corrupted.
 
-use hashbrown::HashMap;
 use uwasa_core::pool::{NodeId, ProfileId, WireAddr};
 use uwasa_core::trace::{MemberState, Trace};
 
-use super::{Finding, Kind, Stage};
+use super::{Finding, Kind, Map, Stage};
 use crate::fact::{Fact, Moment};
 use crate::scenario::NodeIndex;
 
@@ -25,9 +24,9 @@ struct Held {
 #[derive(Debug, Default)]
 pub(super) struct Checker {
     /// By observer and subject; a warm pair is added with its first change.
-    known: HashMap<(NodeIndex, NodeId), Held>,
+    known: Map<(NodeIndex, NodeId), Held>,
     /// The greatest that any life of a subject has issued; 1 unless it is here.
-    issued: HashMap<NodeId, u32>,
+    issued: Map<NodeId, u32>,
 }
 
 impl Checker {
@@ -48,7 +47,8 @@ impl Checker {
         let place = place.or(old.and_then(|old| old.place));
         let taken_over = old.is_some_and(|old| {
             let reclaimed = !stage.scene.scenario.config.dead_node_reclaim.is_zero();
-            let gone = old.state == MemberState::Left || old.state == MemberState::Dead && reclaimed;
+            let gone =
+                old.state == MemberState::Left || old.state == MemberState::Dead && reclaimed;
             gone && old.place != place
         });
         finding.exercise();
@@ -58,7 +58,9 @@ impl Checker {
         if let Some(old) = old.filter(|old| old.incarnation > incarnation && !taken_over) {
             finding.violate(moment.at, || {
                 let before = old.incarnation;
-                format!("{host} had {member} at incarnation {before} and went back to {incarnation}")
+                format!(
+                    "{host} had {member} at incarnation {before} and went back to {incarnation}"
+                )
             });
         }
         let issued = self.issued.get(&subject).copied().unwrap_or(1);

@@ -4,18 +4,17 @@
 //! Source: Serf, members. Checks S7 as far as one observer can know it; that all others come to see the leave is part of
 //! `convergence`. No excuses.
 
-use hashbrown::HashMap;
 use uwasa_core::pool::NodeId;
 use uwasa_core::trace::{IntentKind, MemberStatus, Trace};
 
-use super::{Finding, Kind, Stage};
+use super::{Finding, Kind, Map, Stage};
 use crate::fact::{Fact, Moment};
 use crate::scenario::NodeIndex;
 
 /// The newest intent of each pair, if it announces a leave.
 #[derive(Debug, Default)]
 pub(super) struct Checker {
-    leaving: HashMap<(NodeIndex, NodeId), u64>,
+    leaving: Map<(NodeIndex, NodeId), u64>,
 }
 
 impl super::Checker for Checker {
@@ -29,7 +28,9 @@ impl super::Checker for Checker {
 
     fn hear(&mut self, moment: Moment, fact: &Fact<'_>, stage: Stage<'_>, finding: &mut Finding) {
         match *fact {
-            Fact::Started { .. } => self.leaving.retain(|(observer, _), _| *observer != moment.node),
+            Fact::Started { .. } => {
+                self.leaving.retain(|(observer, _), _| *observer != moment.node)
+            }
             Fact::Trace(&Trace::IntentAccepted { subject: Some(subject), kind, ltime, .. }) => {
                 match kind {
                     IntentKind::Leave => self.leaving.insert((moment.node, subject), ltime),

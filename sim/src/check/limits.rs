@@ -105,7 +105,8 @@ mod tests {
     use crate::scenario::parse;
 
     fn limits(config: &str, nodes: usize) -> Option<Limits> {
-        let text = format!("title = \"t\"\nnodes = {nodes}\nduration = \"9s\"\nconfig = {config}\n");
+        let text =
+            format!("title = \"t\"\nnodes = {nodes}\nduration = \"9s\"\nconfig = {config}\n");
         Limits::of(&parse(&text, Path::new("t.toml"), &[]).expect("a valid scenario"))
     }
 

@@ -219,6 +219,10 @@ pub trait Checker: std::fmt::Debug + Send {
     fn finish(&mut self, _at: Nanos, _stage: Stage<'_>, _finding: &mut Finding) {}
 }
 
+/// What checkers remember. Nothing depends on the order of entries; the hasher is fixed all the same.
+type Map<K, V> = hashbrown::HashMap<K, V, foldhash::fast::FixedState>;
+type Set<K> = hashbrown::HashSet<K, foldhash::fast::FixedState>;
+
 type Builder = fn(&Scenario) -> Box<dyn Checker>;
 
 /// Name, how it is built, and whether it keeps something per pair of nodes.

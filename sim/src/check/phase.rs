@@ -9,13 +9,12 @@
 
 use std::net::SocketAddr;
 
-use hashbrown::HashMap;
 use uwasa_core::command::{Command, KeyOp, OpError, Reply};
 use uwasa_core::pool::NodeId;
 use uwasa_core::trace::MemberStatus;
 
-use super::Kind;
 use super::limits::Limits;
+use super::{Kind, Map};
 use crate::fact::{End, Fact, Moment, Scene};
 use crate::scenario::{FaultKind, Latency, Link, Nanos, NodeIndex, Scenario, Start};
 
@@ -67,7 +66,7 @@ pub struct Phase {
     /// Keys were changed: who can read whom is not known here.
     rekeyed: bool,
     disturbed_at: Option<Nanos>,
-    commands: HashMap<u64, Option<Joining>>,
+    commands: Map<u64, Option<Joining>>,
     joined: Vec<(NodeIndex, NodeIndex)>,
     /// Groups of hosts that know of each other, by their smallest index; of the last disturbance.
     groups: Option<Vec<u32>>,
@@ -90,7 +89,7 @@ impl Phase {
             contested: 0,
             rekeyed: false,
             disturbed_at: None,
-            commands: HashMap::new(),
+            commands: Map::default(),
             joined: Vec::new(),
             groups: None,
         }
@@ -271,7 +270,9 @@ impl Phase {
             (Ok(Reply::Joined { contacted }), Some(Joining { node, seeds }))
                 if *contacted as usize == seeds.len() && self.open == 0 =>
             {
-                let at = |addr| (0_u32..).zip(&scene.scenario.nodes).find(|(_, it)| it.addr == addr);
+                let at = |addr: SocketAddr| {
+                    (0_u32..).zip(&scene.scenario.nodes).find(|(_, it)| it.addr == addr)
+                };
                 let found = seeds.into_iter().filter_map(at).map(|(other, _)| (node, other));
                 self.joined.extend(found);
             }

@@ -4,11 +4,10 @@
 //! lives that start again at incarnation 1 and hosts that contest a name (each life issues profiles of its own); forged
 //! messages where bytes are corrupted.
 
-use hashbrown::HashMap;
 use uwasa_core::pool::{NodeId, Profile};
 use uwasa_core::trace::Trace;
 
-use super::{Finding, Kind, Stage};
+use super::{Finding, Kind, Map, Stage};
 use crate::fact::{Fact, Moment};
 use crate::scenario::NodeIndex;
 
@@ -22,7 +21,7 @@ struct Issue {
 /// Everything that was issued.
 #[derive(Debug, Default)]
 pub(super) struct Checker {
-    issued: HashMap<(NodeId, u32), Vec<Issue>>,
+    issued: Map<(NodeId, u32), Vec<Issue>>,
 }
 
 impl Checker {
@@ -38,7 +37,10 @@ impl Checker {
         let issues = self.issued.entry((subject, incarnation)).or_default();
         match issues.iter().find(|issue| issue.life == life) {
             Some(issue) if issue.profile != *profile => finding.violate(moment.at, || {
-                format!("{} issued two profiles at incarnation {incarnation}", stage.host(moment.node))
+                format!(
+                    "{} issued two profiles at incarnation {incarnation}",
+                    stage.host(moment.node)
+                )
             }),
             Some(_) => {}
             None => issues.push(Issue { life, profile: profile.clone() }),

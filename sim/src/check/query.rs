@@ -5,7 +5,6 @@
 //! has at that moment; several hosts under one name count as one. The default deadline is the formula of Serf, with the
 //! members that the asker counts as alive. No excuses.
 
-use hashbrown::{HashMap, HashSet};
 use regex::Regex;
 use uwasa_core::command::{Command, QueryParams};
 use uwasa_core::event::Event;
@@ -14,7 +13,7 @@ use uwasa_core::math::query_timeout;
 use uwasa_core::trace::{EventPath, Trace};
 use uwasa_core::wire::tags;
 
-use super::{Finding, Kind, Stage};
+use super::{Finding, Kind, Map, Set, Stage};
 use crate::fact::{Fact, Moment};
 use crate::scenario::{Nanos, NodeIndex};
 
@@ -22,24 +21,24 @@ use crate::scenario::{Nanos, NodeIndex};
 #[derive(Debug)]
 struct Asked {
     node: NodeIndex,
-    names: HashSet<Box<str>>,
+    names: Set<Box<str>>,
     /// Tag and expression.
     tags: Vec<(Box<str>, Option<Regex>)>,
     acked: bool,
     deadline: Nanos,
     ended: bool,
     /// Members that the query is meant for, as they accepted it.
-    meant: HashSet<Box<str>>,
-    acks: HashSet<Box<str>>,
-    answers: HashSet<Box<str>>,
+    meant: Set<Box<str>>,
+    acks: Set<Box<str>>,
+    answers: Set<Box<str>>,
 }
 
 /// Every query of an application so far.
 #[derive(Debug, Default)]
 pub(super) struct Checker {
     /// By the number of the command that asked.
-    asked: HashMap<u64, Asked>,
-    by_id: HashMap<QueryId, u64>,
+    asked: Map<u64, Asked>,
+    by_id: Map<QueryId, u64>,
     /// The command that a node handles now.
     asking: Option<(NodeIndex, u64)>,
 }
@@ -63,9 +62,9 @@ impl Checker {
             acked: params.ack,
             deadline: moment.at.saturating_add(timeout),
             ended: false,
-            meant: HashSet::new(),
-            acks: HashSet::new(),
-            answers: HashSet::new(),
+            meant: Set::default(),
+            acks: Set::default(),
+            answers: Set::default(),
         };
         self.asked.insert(op, asked);
         self.asking = Some((moment.node, op));
@@ -73,7 +72,9 @@ impl Checker {
 
     /// A member accepts a query: is it meant for it?
     fn accepted(&mut self, moment: Moment, query: QueryId, stage: Stage<'_>) {
-        let Some(asked) = self.by_id.get(&query).and_then(|op| self.asked.get_mut(op)) else { return };
+        let Some(asked) = self.by_id.get(&query).and_then(|op| self.asked.get_mut(op)) else {
+            return;
+        };
         let Some(node) = stage.scene.nodes[moment.node as usize].as_ref() else { return };
         let Some(own) = node.member(node.id(), stage.scene.pool) else { return };
         let named = asked.names.is_empty() || asked.names.contains(own.name);
@@ -97,8 +98,7 @@ impl Checker {
         finding.exercise();
         let known = if ack { &mut asked.acks } else { &mut asked.answers };
         let again = !known.insert(from.into());
-        let late = asked.ended
-            || moment.at > asked.deadline && stage.phase.is_faithful();
+        let late = asked.ended || moment.at > asked.deadline && stage.phase.is_faithful();
         let what = if again {
             "again"
         } else if !asked.meant.contains(from) {
@@ -174,7 +174,8 @@ mod tests {
         let command = Command::Query(params);
         stand.hear(0, &Fact::Asked { op: 1, command: &command });
         let query = QueryId { ltime: 1, id: 7 };
-        for (node, path) in [(0, EventPath::Local), (1, EventPath::Gossip), (2, EventPath::Gossip)] {
+        for (node, path) in [(0, EventPath::Local), (1, EventPath::Gossip), (2, EventPath::Gossip)]
+        {
             stand.trace(node, Trace::QueryAccepted { query, matched: true, path });
         }
         stand

@@ -4,11 +4,10 @@
 //! Source: memberlist, on_alive: an alive message needs a greater incarnation. Checks S4. Excused: a name taken over from
 //! another address, after its owner left or was dead for longer than `dead_node_reclaim`.
 
-use hashbrown::HashMap;
 use uwasa_core::pool::{NodeId, WireAddr};
 use uwasa_core::trace::{MemberState, Trace};
 
-use super::{Finding, Kind, Stage};
+use super::{Finding, Kind, Map, Stage};
 use crate::fact::{Fact, Moment};
 use crate::scenario::NodeIndex;
 
@@ -22,7 +21,7 @@ struct Death {
 /// Deaths that stand.
 #[derive(Debug, Default)]
 pub(super) struct Checker {
-    deaths: HashMap<(NodeIndex, NodeId), Death>,
+    deaths: Map<(NodeIndex, NodeId), Death>,
 }
 
 impl super::Checker for Checker {

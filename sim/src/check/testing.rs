@@ -146,7 +146,12 @@ pub(super) fn edge_by(
 }
 
 /// An edge with a cause that can bring it.
-pub(super) fn edge(subject: u32, from: MemberState, to: Option<MemberState>, incarnation: u32) -> Trace {
+pub(super) fn edge(
+    subject: u32,
+    from: MemberState,
+    to: Option<MemberState>,
+    incarnation: u32,
+) -> Trace {
     let cause = if to.is_none() { Cause::Reap } else { Cause::Gossip { from: None } };
     edge_by(subject, from, to, incarnation, cause)
 }
@@ -178,5 +183,9 @@ pub(super) fn probe_failed(target: u32, seq_no: u32) -> Trace {
 }
 
 pub(super) fn probe_acked(target: u32) -> Trace {
-    Trace::ProbeEnded { target: NodeId(target), seq_no: 1, outcome: ProbeOutcome::Direct { rtt: 1 } }
+    Trace::ProbeEnded {
+        target: NodeId(target),
+        seq_no: 1,
+        outcome: ProbeOutcome::Direct { rtt: 1 },
+    }
 }

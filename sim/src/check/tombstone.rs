@@ -5,19 +5,18 @@
 //! `tombstone_timeout`). Checks S16. A forced leave keeps the time of the failure. Excused: members that somebody had pruned;
 //! local clocks that a fault bends.
 
-use hashbrown::HashMap;
 use uwasa_core::pool::NodeId;
 use uwasa_core::trace::{MemberState, MemberStatus, Trace};
 
-use super::{Finding, Kind, Stage};
+use super::{Finding, Kind, Map, Stage};
 use crate::fact::{Fact, Moment};
 use crate::scenario::{Nanos, NodeIndex, Scenario};
 
 /// Since when members are gone, by observer.
 #[derive(Debug)]
 pub(super) struct Checker {
-    dead: HashMap<(NodeIndex, NodeId), Nanos>,
-    departed: HashMap<(NodeIndex, NodeId), Nanos>,
+    dead: Map<(NodeIndex, NodeId), Nanos>,
+    departed: Map<(NodeIndex, NodeId), Nanos>,
     /// Least ages of records that are erased: of SWIM, of failed and of left members.
     ages: [Nanos; 3],
 }
@@ -26,8 +25,9 @@ impl Checker {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let config = &scenario.config;
         let ages = [config.gossip_to_the_dead, config.reconnect_timeout, config.tombstone_timeout];
-        let nanos = |age: std::time::Duration| Nanos::try_from(age.as_nanos()).unwrap_or(Nanos::MAX);
-        Self { dead: HashMap::new(), departed: HashMap::new(), ages: ages.map(nanos) }
+        let nanos =
+            |age: std::time::Duration| Nanos::try_from(age.as_nanos()).unwrap_or(Nanos::MAX);
+        Self { dead: Map::default(), departed: Map::default(), ages: ages.map(nanos) }
     }
 
     fn erased(
@@ -39,14 +39,17 @@ impl Checker {
     ) {
         let Some(since) = since else { return };
         finding.exercise();
-        let pruned = stage.phase.members().contains(&subject.0)
-            && stage.phase.process(subject.0).pruned;
+        let pruned =
+            stage.phase.members().contains(&subject.0) && stage.phase.process(subject.0).pruned;
         let early = moment.at - since <= age && !pruned && stage.phase.is_faithful();
         if early {
             finding.violate(moment.at, || {
                 let (host, member) = (stage.host(moment.node), stage.member(subject));
                 let after = (moment.at - since) / 1_000_000;
-                format!("{host} erased {member} {after} ms after it was gone, before {} ms", age / 1_000_000)
+                format!(
+                    "{host} erased {member} {after} ms after it was gone, before {} ms",
+                    age / 1_000_000
+                )
             });
         }
     }

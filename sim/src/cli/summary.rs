@@ -3,7 +3,8 @@
 use super::{counted, grouped};
 use crate::metrics::SeedResult;
 use crate::outcome::{
-    CoordinateFigures, DepartureFigures, EventFigures, ExpectOutcome, InvariantOutcome, Outcome, Quantiles, figure,
+    CoordinateFigures, DepartureFigures, EventFigures, ExpectOutcome, InvariantOutcome, Outcome,
+    Quantiles, figure,
 };
 use crate::scenario::{Nanos, Scenario, format_duration};
 
@@ -40,7 +41,10 @@ fn invariants(outcome: &Outcome, sets: &[String]) -> Vec<String> {
     let mut text = format!("{held} of {} held", counted(all.len(), "invariant"));
     for (what, which) in [
         ("broken", names(|it| it.fail > 0)),
-        ("not put to the test", names(|it| it.pass + it.fail == 0 && !it.unchecked && !it.too_large)),
+        (
+            "not put to the test",
+            names(|it| it.pass + it.fail == 0 && !it.unchecked && !it.too_large),
+        ),
         ("unchecked by the scenario", names(|it| it.unchecked)),
         ("not checked in so large a world", names(|it| it.too_large)),
     ] {

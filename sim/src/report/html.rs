@@ -120,9 +120,10 @@ fn header(
     page.element("p class=\"lead\"", &unwrapped(&scenario.description));
     let broken = outcome.invariants.iter().filter(|it| it.fail > 0).count();
     let (class, verdict) = match (outcome.expects.len(), outcome.met) {
-        (_, false) if broken > 0 => {
-            ("verdict miss", format!("MISS: {} of the protocol broken", counted(broken, "invariant")))
-        }
+        (_, false) if broken > 0 => (
+            "verdict miss",
+            format!("MISS: {} of the protocol broken", counted(broken, "invariant")),
+        ),
         (0, _) => ("verdict none", "This scenario expects nothing; it only measures.".to_owned()),
         (count, true) => ("verdict pass", format!("PASS: {} met", counted(count, "expectation"))),
         (count, false) => {

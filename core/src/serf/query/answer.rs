@@ -95,8 +95,8 @@ impl Serf {
         if !self.queries.accept(id, cx.stats) {
             return false;
         }
-        let matched = self.passes(&query.filters, swim, cx)
-            || cx.config.is_mutant(Mutant::FilterIgnored);
+        let matched =
+            self.passes(&query.filters, swim, cx) || cx.config.is_mutant(Mutant::FilterIgnored);
         cx.trace(Trace::QueryAccepted { query: id, matched, path });
         if matched {
             match asked(query, cx.now) {
