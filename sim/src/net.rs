@@ -73,6 +73,13 @@ pub enum Happening {
         /// Whether the next phase is one of trouble.
         on: bool,
     },
+    /// A slow processor has done the work that one input makes.
+    Ready {
+        /// Whose.
+        node: NodeIndex,
+        /// The life that works; a later life ignores it.
+        life: u32,
+    },
     /// A piece of workload is due.
     Work(u32),
 }
@@ -99,16 +106,18 @@ pub struct Presence {
     pub life: u32,
     /// What the process sends and what reaches it waits, while its timers fire on time.
     pub blocked: bool,
+    /// Its processor takes its time for every input.
+    pub slow: bool,
 }
 
 impl Presence {
     /// A machine that is off and has never run a process.
-    pub const OFF: Self = Self { power: Power::Off, life: 0, blocked: false };
+    pub const OFF: Self = Self { power: Power::Off, life: 0, blocked: false, slow: false };
 
     /// A process in its `life`th life, in good health.
     #[must_use]
     pub const fn running(life: u32) -> Self {
-        Self { power: Power::Up, life, blocked: false }
+        Self { power: Power::Up, life, blocked: false, slow: false }
     }
 
     /// Whether the process exists, paused or not.
@@ -117,7 +126,13 @@ impl Presence {
         matches!(self.power, Power::Up | Power::Paused)
     }
 
-    /// Whether the process takes what reaches it at once, and what it sends leaves at once.
+    /// Whether the process takes what reaches it at once.
+    #[must_use]
+    pub const fn takes_input(self) -> bool {
+        self.is_responsive() && !self.slow
+    }
+
+    /// Whether the process runs and its sockets work, at whatever speed.
     #[must_use]
     pub const fn is_responsive(self) -> bool {
         matches!(self.power, Power::Up) && !self.blocked
@@ -234,18 +249,23 @@ impl Uplinks {
     }
 }
 
-/// What waits for a process that is paused or blocked.
+/// What waits for a process that is paused, blocked or slow.
 #[derive(Debug)]
 pub enum Waiting {
-    /// A datagram: index into [`Packets`].
-    Packet(u32),
+    /// A datagram.
+    Packet {
+        /// Index into [`Packets`].
+        packet: u32,
+        /// Its size in bytes.
+        bytes: u64,
+    },
     /// Progress on a stream. The sender's window holds it back, so it does not count against the receive buffer.
     Stream(Delivery),
     /// A command of the application: index of the operation.
     Command(u64),
 }
 
-/// Input of a paused or blocked process in order of arrival, with a limit on datagram bytes.
+/// Input of a paused, blocked or slow process in order of arrival, with a limit on datagram bytes.
 #[derive(Debug, Default)]
 pub struct Backlog {
     waiting: VecDeque<Waiting>,
@@ -255,12 +275,13 @@ pub struct Backlog {
 impl Backlog {
     /// Adds a datagram of `bytes` bytes; false if the buffer of `limit` bytes (0: unlimited) has no room for it.
     pub fn push_packet(&mut self, packet: u32, bytes: usize, limit: u64) -> bool {
-        let total = self.datagram_bytes + bytes as u64;
+        let bytes = bytes as u64;
+        let total = self.datagram_bytes + bytes;
         if limit != 0 && total > limit {
             return false;
         }
         self.datagram_bytes = total;
-        self.waiting.push_back(Waiting::Packet(packet));
+        self.waiting.push_back(Waiting::Packet { packet, bytes });
         true
     }
 
@@ -269,19 +290,29 @@ impl Backlog {
         self.waiting.push_back(waiting);
     }
 
-    /// Takes everything out; the limit starts afresh.
-    pub fn take(&mut self) -> VecDeque<Waiting> {
-        self.datagram_bytes = 0;
-        std::mem::take(&mut self.waiting)
+    /// Whether there is something to take; of a process without sockets, a command.
+    #[must_use]
+    pub fn has(&self, no_sockets: bool) -> bool {
+        self.first(no_sockets).is_some()
     }
 
-    /// Takes out what needs no socket.
-    pub fn take_commands(&mut self) -> VecDeque<Waiting> {
-        let (commands, rest) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition(|waiting| matches!(waiting, Waiting::Command(_)));
-        self.waiting = rest;
-        commands
+    /// Takes the first thing out, or the first that needs no socket.
+    pub fn pop(&mut self, no_sockets: bool) -> Option<Waiting> {
+        let waiting = self.waiting.remove(self.first(no_sockets)?)?;
+        if let Waiting::Packet { bytes, .. } = &waiting {
+            self.datagram_bytes -= bytes;
+        }
+        Some(waiting)
+    }
+
+    /// Takes everything out, or everything that needs no socket.
+    pub fn take(&mut self, no_sockets: bool) -> Vec<Waiting> {
+        std::iter::from_fn(|| self.pop(no_sockets)).collect()
+    }
+
+    fn first(&self, no_sockets: bool) -> Option<usize> {
+        let fits = |waiting: &Waiting| !no_sockets || matches!(waiting, Waiting::Command(_));
+        self.waiting.iter().position(fits)
     }
 }
 
@@ -541,8 +572,10 @@ mod tests {
         assert!(!backlog.push_packet(2, 600, 1_000));
         backlog.push(Waiting::Command(0));
         assert!(backlog.push_packet(3, 400, 1_000));
-        assert_eq!(backlog.take().len(), 3);
-        assert!(backlog.push_packet(4, 1_000, 1_000));
+        assert!(matches!(backlog.pop(true), Some(Waiting::Command(0))), "it needs no socket");
+        assert!(backlog.pop(true).is_none() && !backlog.has(true));
+        assert_eq!(backlog.take(false).len(), 2);
+        assert!(backlog.push_packet(4, 1_000, 1_000), "the limit starts afresh");
     }
 
     #[test]

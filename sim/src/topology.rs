@@ -32,6 +32,8 @@ pub struct Destination {
 pub struct Topology {
     addresses: Addresses,
     places: Vec<Place>,
+    /// Whether the address of each node leads to it; not so for one that will take it over, or has lost it.
+    holds: Vec<bool>,
     regions: usize,
     links: Vec<Link>,
     /// Mean delay of each of them, in nanoseconds.
@@ -56,8 +58,11 @@ impl Topology {
             .iter()
             .map(|spec| Place { addr: spec.addr, advertise: spec.advertise, region: spec.region })
             .collect();
+        let holds: Vec<_> =
+            (0..).zip(&places).map(|(node, _)| !scenario.is_stranger(node)).collect();
         Self {
-            addresses: Addresses::new(places.iter().map(|place| place.addr)),
+            addresses: Addresses::of(&places, &holds),
+            holds,
             masks: Masks::new(places.len()),
             places,
             regions: scenario.network.regions.len().max(1),
@@ -71,6 +76,27 @@ impl Topology {
     #[must_use]
     pub fn addr(&self, node: NodeIndex) -> SocketAddr {
         self.places[node as usize].addr
+    }
+
+    /// The address that `node` announces.
+    #[must_use]
+    pub fn advertise(&self, node: NodeIndex) -> SocketAddr {
+        self.places[node as usize].advertise
+    }
+
+    /// `node` is reached at `to` from now on, announces that, and is reached there only.
+    pub fn relocate(&mut self, node: NodeIndex, to: SocketAddr) {
+        let place = &mut self.places[node as usize];
+        (place.addr, place.advertise) = (to, to);
+        self.addresses = Addresses::of(&self.places, &self.holds);
+    }
+
+    /// The address of `owner` leads to `taker` from now on, which announces it.
+    pub fn take_over(&mut self, taker: NodeIndex, owner: NodeIndex) {
+        self.holds[owner as usize] = false;
+        self.holds[taker as usize] = true;
+        let addr = self.places[owner as usize].addr;
+        self.relocate(taker, addr);
     }
 
     /// Where a packet from `from` to `to` goes; `None`: nowhere. It goes to the node that really has the address. One that
@@ -176,25 +202,33 @@ impl Topology {
     }
 }
 
-/// Address to node. A test cluster's addresses are nearly always consecutive, so an index does instead of a hash.
+/// Address to node, one address for each node that has one. A test cluster's addresses are nearly always consecutive, so an index does instead of a hash.
 #[derive(Debug)]
 struct Addresses {
     /// Sorted, for everything the flat table does not cover.
     sorted: Vec<(SocketAddr, u32)>,
-    /// IPv4 key (address and port in 48 bits) of each node; `u64::MAX` for IPv6.
+    /// IPv4 key (address and port in 48 bits) of each address; `u64::MAX` for IPv6.
     keys: Vec<u64>,
+    /// Whose each of them is.
+    nodes: Vec<u32>,
     base: u64,
     shift: u32,
     flat: Vec<u32>,
 }
 
 impl Addresses {
-    fn new(addresses: impl Iterator<Item = SocketAddr>) -> Self {
-        let mut sorted: Vec<_> = addresses.zip(0_u32..).collect();
+    fn of(places: &[Place], holds: &[bool]) -> Self {
+        let held = places.iter().zip(0..).zip(holds).filter(|(_, holds)| **holds);
+        Self::new(held.map(|((place, node), _)| (place.addr, node)))
+    }
+
+    fn new(addresses: impl Iterator<Item = (SocketAddr, u32)>) -> Self {
+        let mut sorted: Vec<_> = addresses.collect();
+        let nodes = sorted.iter().map(|(_, node)| *node).collect();
         let keys: Vec<_> =
             sorted.iter().map(|(addr, _)| v4_key(*addr).unwrap_or(u64::MAX)).collect();
         sorted.sort_unstable();
-        let mut this = Self { sorted, keys, base: 0, shift: 0, flat: Vec::new() };
+        let mut this = Self { sorted, keys, nodes, base: 0, shift: 0, flat: Vec::new() };
         this.flatten();
         this
     }
@@ -216,9 +250,9 @@ impl Addresses {
         let Ok(slots) = usize::try_from(slots) else { return };
         (self.base, self.shift) = (low, shift);
         self.flat = vec![NONE; slots];
-        for (key, node) in self.keys.iter().zip(0_u32..) {
+        for (key, index) in self.keys.iter().zip(0_u32..) {
             if let Some(slot) = slot_of(*key, low, shift, slots) {
-                self.flat[slot] = node;
+                self.flat[slot] = index;
             }
         }
     }
@@ -227,8 +261,9 @@ impl Addresses {
         if let Some(key) = v4_key(addr)
             && let Some(slot) = slot_of(key, self.base, self.shift, self.flat.len())
         {
-            let node = self.flat[slot];
-            return (node != NONE && self.keys[node as usize] == key).then_some(node);
+            let index = self.flat[slot];
+            let found = index != NONE && self.keys[index as usize] == key;
+            return found.then(|| self.nodes[index as usize]);
         }
         let index = self.sorted.binary_search_by_key(&addr, |(addr, _)| *addr).ok()?;
         Some(self.sorted[index].1)
@@ -258,7 +293,7 @@ mod tests {
     #[test]
     fn consecutive_addresses_are_found_by_index() {
         let list: Vec<_> = (10..20).map(|last| addr(&format!("192.168.33.{last}:7946"))).collect();
-        let addresses = Addresses::new(list.iter().copied());
+        let addresses = Addresses::new(list.iter().copied().zip(0..));
         assert_eq!(addresses.flat.len(), 10);
         for (index, addr) in list.iter().enumerate() {
             assert_eq!(addresses.find(*addr).map(|node| node as usize), Some(index));
@@ -271,7 +306,7 @@ mod tests {
     #[test]
     fn scattered_and_ipv6_addresses_are_found_by_search() {
         let list = [addr("10.0.0.1:1"), addr("203.0.113.9:2"), addr("[fd00::1]:3")];
-        let addresses = Addresses::new(list.iter().copied());
+        let addresses = Addresses::new(list.iter().copied().zip(0..));
         assert!(addresses.flat.is_empty());
         for (index, addr) in list.iter().enumerate() {
             assert_eq!(addresses.find(*addr).map(|node| node as usize), Some(index));
@@ -282,7 +317,7 @@ mod tests {
     #[test]
     fn ports_on_one_host_are_found_by_index() {
         let list: Vec<_> = (7_000..7_005).map(|port| addr(&format!("127.0.0.1:{port}"))).collect();
-        let addresses = Addresses::new(list.iter().copied());
+        let addresses = Addresses::new(list.iter().copied().zip(0..));
         assert_eq!(addresses.flat.len(), 5);
         assert_eq!(addresses.find(addr("127.0.0.1:7003")), Some(3));
     }

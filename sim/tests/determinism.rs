@@ -10,7 +10,7 @@ use uwasa_sim::metrics::SeedResult;
 use uwasa_sim::outcome::{Outcome, Timing};
 use uwasa_sim::scenario::{
     Degradation, Expect, ExpectKind, Fault, FaultKind, JoinPlan, Latency, Link, Nanos, Network,
-    NodeIndex, NodeSpec, Scenario, Start, Work, WorkKind,
+    NodeIndex, NodeSpec, OnDisk, Scenario, Start, Work, WorkKind,
 };
 use uwasa_sim::topology::Topology;
 use uwasa_sim::world::{World, run};
@@ -79,7 +79,8 @@ fn fault(at: Nanos, until: Option<Nanos>, kind: FaultKind) -> Fault {
 }
 
 fn restart(nodes: Vec<NodeIndex>, keep_state: bool) -> FaultKind {
-    FaultKind::Restart { nodes, keep_state, running: false }
+    let snapshot = if keep_state { OnDisk::Kept } else { OnDisk::None };
+    FaultKind::Restart { nodes, snapshot, running: false }
 }
 
 fn work(at: Nanos, kind: WorkKind) -> Work {

@@ -107,6 +107,13 @@ impl Packets {
         }
     }
 
+    /// What is on its way to `to` does not reach it any more: it has moved away.
+    pub fn strand(&mut self, to: NodeIndex) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.to == to) {
+            slot.cut = true;
+        }
+    }
+
     /// One arrival of slot `index` is dealt with.
     pub fn release(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];

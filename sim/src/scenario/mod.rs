@@ -6,6 +6,7 @@
 mod document;
 mod expect;
 mod fault;
+mod faults;
 mod field;
 mod hash;
 mod latency;
@@ -29,6 +30,7 @@ use uwasa_core::tags::Tags;
 use uwasa_core::trace::{MemberState, MemberStatus};
 
 pub use fault::{Burst, Degradation, Transport};
+pub use faults::{Cycle, Fault, FaultKind, OnDisk};
 pub use parse::{load, parse, parse_seeds};
 pub use problem::ScenarioErrors;
 pub use units::format_duration;
@@ -62,7 +64,7 @@ pub struct Scenario {
     pub seeds: Vec<u64>,
     /// Virtual time to simulate.
     pub duration: Nanos,
-    /// Every node: the members, then hosts that start with the name of one of them.
+    /// Every node: the members, then hosts that start with the name of one of them, or take over its address.
     pub nodes: Vec<NodeSpec>,
     /// How the cluster comes to be.
     pub start: Start,
@@ -107,8 +109,17 @@ impl Scenario {
     /// The name that a node carries in the protocol.
     #[must_use]
     pub fn protocol_name(&self, node: NodeIndex) -> &str {
+        match self.nodes.get(node as usize).and_then(|spec| spec.claim) {
+            Some(Claim { what: Claimed::Name, owner, .. }) => self.node_name(owner),
+            Some(Claim { what: Claimed::Address, .. }) | None => self.node_name(node),
+        }
+    }
+
+    /// Whether the node is of another cluster, and takes over an address of this one.
+    #[must_use]
+    pub fn is_stranger(&self, node: NodeIndex) -> bool {
         let claim = self.nodes.get(node as usize).and_then(|spec| spec.claim);
-        self.node_name(claim.map_or(node, |claim| claim.owner))
+        claim.is_some_and(|claim| claim.what == Claimed::Address)
     }
 
     /// Where a part with this line was written: `scenarios/x.toml:14`, or `scenarios/x.toml (--set)` for line 0.
@@ -141,17 +152,29 @@ pub struct NodeSpec {
     pub region: u16,
     /// What it says about itself when it starts.
     pub tags: Tags,
-    /// It starts with the name of another node.
+    /// It starts with the name, or takes over the address, of another node.
     pub claim: Option<Claim>,
 }
 
-/// A host that starts with the name of another. It runs the protocol like every node, but ground truth is not about it.
+/// A host that starts with the name or takes over the address of another. It runs the protocol like every node, but
+/// ground truth is not about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
-    /// Whose name it carries.
+    /// Whose name it carries, or whose address it takes.
     pub owner: NodeIndex,
+    /// What is claimed.
+    pub what: Claimed,
     /// When it boots, whatever the start plan says.
     pub boot: Nanos,
+}
+
+/// What a host has of another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Claimed {
+    /// Its name, beside it.
+    Name,
+    /// Its address, after it. It has a name of its own, is a cluster of its own, and joins nobody.
+    Address,
 }
 
 /// How the cluster comes to be.
@@ -237,85 +260,6 @@ pub enum Latency {
         /// Quantile table.
         table: std::sync::Arc<[Nanos]>,
     },
-}
-
-/// One fault.
-#[derive(Clone, Debug)]
-pub struct Fault {
-    /// When it starts.
-    pub at: Nanos,
-    /// When it ends, for faults that last (`pause`, `block`, `partition`, `cut`, `degrade`); `None`: never.
-    pub until: Option<Nanos>,
-    /// What happens.
-    pub kind: FaultKind,
-}
-
-/// What a fault does.
-#[derive(Clone, Debug)]
-pub enum FaultKind {
-    /// The machine is switched off: nothing is sent or answered, connections go silent.
-    Crash {
-        /// Who.
-        nodes: Vec<NodeIndex>,
-    },
-    /// The process is started again.
-    Restart {
-        /// Who.
-        nodes: Vec<NodeIndex>,
-        /// Whether it finds its snapshot on the disk (and rejoins the members in it), or an empty disk and joins by the
-        /// start plan.
-        keep_state: bool,
-        /// Whether it may run until then: it is killed first.
-        running: bool,
-    },
-    /// The process is stopped (SIGSTOP, a laptop asleep): timers and packets wait, the receive buffer fills.
-    Pause {
-        /// Who.
-        nodes: Vec<NodeIndex>,
-        /// How it comes and goes; `None`: it lasts.
-        cycle: Option<Cycle>,
-    },
-    /// What the process sends and what reaches it waits until the fault ends, in order, while its timers fire on time:
-    /// the slow member of the Lifeguard paper.
-    Block {
-        /// Who.
-        nodes: Vec<NodeIndex>,
-        /// How it comes and goes; `None`: it lasts.
-        cycle: Option<Cycle>,
-    },
-    /// Groups cannot reach each other; nodes in no group reach everybody.
-    Partition {
-        /// The sides; at least two.
-        groups: Vec<Vec<NodeIndex>>,
-        /// One-way: packets from the first group to the others are lost, the way back works.
-        one_way: bool,
-    },
-    /// The members stand in a ring, by their order, and each reaches only some on either side of it. Hosts that carry
-    /// another's name stand outside and reach everybody.
-    Ring {
-        /// How many on each side.
-        reach: u32,
-    },
-    /// What some send to others vanishes.
-    Cut {
-        /// Who sends; `None`: everybody.
-        from: Option<Vec<NodeIndex>>,
-        /// Who would receive; `None`: everybody.
-        to: Option<Vec<NodeIndex>>,
-        /// Which packets.
-        transport: Transport,
-    },
-    /// The network gets worse for a while.
-    Degrade(Degradation),
-}
-
-/// The phases of a fault that comes and goes, the same ones at all of its nodes. It begins with trouble.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Cycle {
-    /// How long each phase of trouble lasts; above 0.
-    pub on: Nanos,
-    /// How long each phase of quiet lasts; above 0.
-    pub off: Nanos,
 }
 
 /// One piece of workload.
