@@ -16,7 +16,7 @@ use uwasa_core::trace::MemberStatus;
 use super::limits::Limits;
 use super::{Kind, Map};
 use crate::fact::{End, Fact, Moment, Scene};
-use crate::scenario::{FaultKind, Latency, Link, Nanos, NodeIndex, Scenario, Start};
+use crate::scenario::{FaultKind, Latency, Link, Nanos, NodeIndex, OnDisk, Scenario, Start};
 
 /// When after a disturbance it is noted who knows whom: after what happened in the same instant is over.
 const SETTLE: Nanos = 1_000_000_000;
@@ -208,10 +208,13 @@ impl Phase {
         let kind = &scenario.faults[index as usize].kind;
         let lasting = is_lasting(kind);
         if let Fact::FaultBegan(_) = fact {
-            if let FaultKind::Restart { nodes, keep_state, .. } = kind {
+            if let FaultKind::Restart { nodes, snapshot, .. } | FaultKind::Rekey { nodes, snapshot, .. } = kind {
                 for &node in nodes {
-                    self.processes[node as usize].whole_disk = *keep_state;
+                    self.processes[node as usize].whole_disk = *snapshot == OnDisk::Kept;
                 }
+            }
+            if let FaultKind::Move { node, snapshot, .. } = kind {
+                self.processes[*node as usize].whole_disk = *snapshot == OnDisk::Kept;
             }
             self.open += u32::from(lasting);
             self.joined.clear();
@@ -309,23 +312,40 @@ impl Phase {
 /// Whether a fault goes on until it ends; the others happen in one instant.
 const fn is_lasting(kind: &FaultKind) -> bool {
     match kind {
-        FaultKind::Crash { .. } | FaultKind::Restart { .. } => false,
+        FaultKind::Crash { .. }
+        | FaultKind::Restart { .. }
+        | FaultKind::Move { .. }
+        | FaultKind::Rekey { .. } => false,
+        FaultKind::Clock { drift_ppm, .. } => *drift_ppm != 0,
         FaultKind::Pause { .. }
         | FaultKind::Block { .. }
+        | FaultKind::Slow { .. }
         | FaultKind::Partition { .. }
-        | FaultKind::Degrade { .. } => true,
+        | FaultKind::Ring { .. }
+        | FaultKind::Cut { .. }
+        | FaultKind::Degrade(_) => true,
     }
 }
 
 /// Whether under this fault local clocks run true, and whatever arrives was sent just so.
 const fn is_faithful(kind: &FaultKind) -> bool {
     match kind {
+        FaultKind::Clock { .. } => false,
+        FaultKind::Degrade(degradation) => {
+            degradation.corrupt_ppm.is_none()
+                && degradation.truncate_ppm.is_none()
+                && degradation.replay_ppm.is_none()
+        }
         FaultKind::Crash { .. }
         | FaultKind::Restart { .. }
+        | FaultKind::Move { .. }
+        | FaultKind::Rekey { .. }
         | FaultKind::Pause { .. }
         | FaultKind::Block { .. }
+        | FaultKind::Slow { .. }
         | FaultKind::Partition { .. }
-        | FaultKind::Degrade { .. } => true,
+        | FaultKind::Ring { .. }
+        | FaultKind::Cut { .. } => true,
     }
 }
 

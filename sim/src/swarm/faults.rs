@@ -20,12 +20,15 @@ type Kind = (&'static str, fn(&mut Dice, &Shape, &mut Draft) -> bool);
 
 /// Every kind. Those that end lives come first: the others look who is up. A new kind goes to the end of its group and
 /// takes a stream number of its own.
-const KINDS: [(u64, Kind); 22] = [
+const KINDS: [(u64, Kind); 28] = [
     (0, ("fault crash", crash)),
     (1, ("fault restart", restart)),
     (2, ("fault mass restart", mass_restart)),
     (3, ("fault leave and return", leave)),
     (4, ("fault name claimed", claim)),
+    (5, ("fault move", moves)),
+    (6, ("fault rekey", rekey)),
+    (7, ("fault address taken", take_over)),
     (20, ("fault pause", pause)),
     (21, ("fault partition", partition)),
     (22, ("fault one-way partition", one_way)),
@@ -43,6 +46,9 @@ const KINDS: [(u64, Kind); 22] = [
     (34, ("fault replay", replay)),
     (35, ("fault mtu", mtu)),
     (36, ("fault stream loss", stream_loss)),
+    (37, ("fault slow", slow)),
+    (38, ("fault clock drift", drift)),
+    (39, ("fault clock jump", jump)),
 ];
 
 pub(super) fn draw(draws: &Draws, shape: &Shape, draft: &mut Draft) {
@@ -50,7 +56,7 @@ pub(super) fn draw(draws: &Draws, shape: &Shape, draft: &mut Draft) {
     let quiet = subset.percent(5);
     for (stream, (label, add)) in KINDS {
         let mut dice = draws.of(FIRST_KIND + stream);
-        let there = dice.percent(22) && !quiet;
+        let there = dice.percent(18) && !quiet;
         let times = dice.small(1, 4);
         for _ in 0..times {
             if there && add(&mut dice, shape, draft) {
@@ -85,7 +91,7 @@ fn may_stay_away(shape: &Shape, draft: &Draft, chosen: &[usize]) -> bool {
 
 fn crash(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
     let count = few(dice, draft);
-    let (back, kept) = (dice.percent(70), dice.percent(50));
+    let back = dice.percent(70);
     let length = if dice.percent(30) { seconds(dice, shape, 1, 5) } else { seconds(dice, shape, 5, 50) };
     let Some((at, chosen)) = draft.chance(dice, count, length) else { return false };
     let returns = back || !may_stay_away(shape, draft, &chosen);
@@ -97,19 +103,22 @@ fn crash(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
     let who = nodes(&chosen, draft.len());
     draft.fault(at, [("crash", who.clone())]);
     if returns {
-        come_back(draft, until, who, kept);
+        let snapshot = on_disk(dice, draft);
+        draft.fault(until, [("restart", who), ("snapshot", snapshot)]);
     }
     true
 }
 
-/// A restart at the end of an absence.
-fn come_back(draft: &mut Draft, at: Nanos, who: Value, kept: bool) {
-    if kept {
-        draft.labels.insert("fault restart from snapshot");
-        draft.fault(at, [("restart", who), ("keep_state", Value::Boolean(true))]);
-    } else {
-        draft.fault(at, [("restart", who)]);
-    }
+/// What a process finds on its disk.
+fn on_disk(dice: &mut Dice, draft: &mut Draft) -> Value {
+    let (label, word) = dice.weighted(&[
+        (5, ("fault restart without snapshot", "none")),
+        (3, ("fault restart from snapshot", "kept")),
+        (1, ("fault restart from torn snapshot", "torn")),
+        (1, ("fault restart from stale snapshot", "stale")),
+    ]);
+    draft.labels.insert(label);
+    word.into()
 }
 
 /// A process that runs is killed and started again.
@@ -124,7 +133,6 @@ fn mass_restart(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
 }
 
 fn again(dice: &mut Dice, shape: &Shape, draft: &mut Draft, count: usize) -> bool {
-    let kept = dice.percent(50);
     let every = dice.weighted(&[(1, 10 * MILLISECOND), (1, 500 * MILLISECOND), (1, 3 * SECOND)]);
     let length = every * (count as u64 - 1) * shape.pace / 10 + SECOND;
     let every = (every * shape.pace / 10).max(MILLISECOND);
@@ -134,18 +142,15 @@ fn again(dice: &mut Dice, shape: &Shape, draft: &mut Draft, count: usize) -> boo
     }
     draft.take(&chosen, at, at + length);
     let who = nodes(&chosen, draft.len());
-    if kept {
-        draft.labels.insert("fault restart from snapshot");
-    }
-    let keep = Value::Boolean(kept);
-    draft.fault(at, [("restart", who), ("every", span(every)), ("keep_state", keep)]);
+    let snapshot = on_disk(dice, draft);
+    draft.fault(at, [("restart", who), ("every", span(every)), ("snapshot", snapshot)]);
     true
 }
 
 /// A leave, and mostly a return.
 fn leave(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
     let count = few(dice, draft);
-    let (back, kept) = (dice.percent(60), dice.percent(40));
+    let back = dice.percent(60);
     let length = seconds(dice, shape, 8, 50);
     let stays_up = dice.time(0, 3 * SECOND);
     let Some((at, chosen)) = draft.chance(dice, count, length) else { return false };
@@ -159,7 +164,8 @@ fn leave(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
     draft.work(at, [("leave", who.clone()), ("exit_after", span(stays_up))]);
     draft.labels.insert("work leave");
     if returns {
-        come_back(draft, until, who, kept);
+        let snapshot = on_disk(dice, draft);
+        draft.fault(until, [("restart", who), ("snapshot", snapshot)]);
     }
     returns
 }
@@ -178,6 +184,54 @@ fn claim(dice: &mut Dice, _shape: &Shape, draft: &mut Draft) -> bool {
         ("claims", Value::String(owner)),
         ("at", span(at)),
     ]));
+    true
+}
+
+/// A node is killed and started again at a new address.
+fn moves(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let Some((at, chosen)) = draft.chance(dice, 1, SECOND) else { return false };
+    let node = chosen[0];
+    if shape.seeded && node < 2 {
+        return false;
+    }
+    draft.take(&chosen, at, at + SECOND);
+    // No two moves of a scenario go to one place.
+    let to = format!("10.9.{}.{}:7946", draft.faults.len(), node + 1);
+    let moved = table([("node", Value::String(name(node))), ("to", Value::String(to))]);
+    let snapshot = on_disk(dice, draft);
+    draft.fault(at, [("move", Value::Table(moved)), ("snapshot", snapshot)]);
+    true
+}
+
+/// A process is started again with another of the keys that all have as the first.
+fn rekey(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let count = few(dice, draft);
+    let first = dice.number(0, shape.keys.len().saturating_sub(1) as u64);
+    let Some((at, chosen)) = draft.chance(dice, count, SECOND).filter(|_| shape.keys.len() > 1)
+    else {
+        return false;
+    };
+    draft.take(&chosen, at, at + SECOND);
+    let mut keys = shape.keys.clone();
+    keys.rotate_left(usize::try_from(first).unwrap_or(0));
+    let rekeyed = table([("nodes", nodes(&chosen, draft.len())), ("keys", texts(keys))]);
+    let snapshot = on_disk(dice, draft);
+    draft.fault(at, [("rekey", Value::Table(rekeyed)), ("snapshot", snapshot)]);
+    true
+}
+
+/// A host of another cluster takes over the address of a node that is switched off for good.
+fn take_over(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let wait = seconds(dice, shape, 1, 30);
+    let Some((at, chosen)) = draft.chance(dice, 1, wait) else { return false };
+    let free = draft.is_free(chosen[0], at, FOREVER) && may_stay_away(shape, draft, &chosen);
+    if !free || !draft.hosts.is_empty() {
+        return false;
+    }
+    draft.take(&chosen, at, FOREVER);
+    let owner = Value::String(name(chosen[0]));
+    draft.fault(at, [("crash", texts([name(chosen[0])]))]);
+    draft.hosts.push(table([("name", "stranger".into()), ("takes", owner), ("at", span(at + wait))]));
     true
 }
 
@@ -220,6 +274,42 @@ fn anomaly(dice: &mut Dice, shape: &Shape, draft: &mut Draft, key: &str) -> bool
     } else {
         draft.lasting(at, until, [(key, who)]);
     }
+    true
+}
+
+fn slow(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let (count, length) = (few(dice, draft), seconds(dice, shape, 2, 40));
+    let cost = span(dice.pick(&[1, 5, 20, 100, 500]) * MILLISECOND);
+    let Some((at, chosen)) = draft.chance(dice, count, SECOND) else { return false };
+    let until = at.saturating_add(length).min(draft.calm);
+    if until <= at {
+        return false;
+    }
+    let slow = table([("nodes", nodes(&chosen, draft.len())), ("per_input", cost)]);
+    draft.lasting(at, until, [("slow", Value::Table(slow))]);
+    true
+}
+
+fn drift(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
+    let (count, length) = (few(dice, draft), seconds(dice, shape, 5, 60));
+    let (ppm, behind) = (ppm(dice, 1_000, 100_000), dice.percent(50));
+    let Some((at, chosen)) = draft.chance(dice, count, SECOND) else { return false };
+    let until = at.saturating_add(length).min(draft.calm);
+    if until <= at {
+        return false;
+    }
+    let drift = f64::from(ppm) / 1_000_000.0;
+    let drift = Value::Float(if behind { -drift } else { drift });
+    let clock = table([("nodes", nodes(&chosen, draft.len())), ("drift", drift)]);
+    draft.lasting(at, until, [("clock", Value::Table(clock))]);
+    true
+}
+
+fn jump(dice: &mut Dice, _shape: &Shape, draft: &mut Draft) -> bool {
+    let (count, jump) = (few(dice, draft), dice.time(SECOND, 60 * SECOND));
+    let Some((at, chosen)) = draft.chance(dice, count, SECOND) else { return false };
+    let clock = table([("nodes", nodes(&chosen, draft.len())), ("jump", span(jump))]);
+    draft.fault(at, [("clock", Value::Table(clock))]);
     true
 }
 
