@@ -8,7 +8,7 @@ use uwasa_core::io::{Input, StreamAction, StreamId};
 use uwasa_core::node::Node;
 
 use crate::fact::Fact;
-use crate::net::{Happening, Power, Presence, Waiting};
+use crate::net::{Happening, Power, Presence, Sending, Waiting};
 use crate::scenario::{FaultKind, Nanos, NodeIndex};
 use crate::world::World;
 

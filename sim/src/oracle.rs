@@ -8,6 +8,7 @@ mod matrix;
 mod queries;
 mod reach;
 mod series;
+mod sight;
 
 pub use coordinates::{Coordinates, Within};
 pub use events::{Events, Sent};

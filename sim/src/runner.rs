@@ -8,13 +8,17 @@ use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::metrics::SeedResult;
-use crate::scenario::{Nanos, Scenario};
+use crate::scenario::{FaultKind, Nanos, Scenario, Start};
 use crate::world;
 
-/// Memory of one observer's view of one subject, with probe ring and slack; see ARCHITECTURE.md.
+/// Memory of one observer's own row about one subject, with probe ring and slack; see ARCHITECTURE.md.
 const BYTES_PER_PAIR: u64 = 24;
-/// Memory of a node apart from its table: timers, generator, queues, packets in flight.
+/// Pairs of which one byte of ground truth says who sees whom.
+const PAIRS_PER_BYTE: u64 = 8;
+/// Memory of a node apart from its table: timers, generators, queues, coordinates, packets in flight.
 const BYTES_PER_NODE: u64 = 16 << 10;
+/// Loss from which on members are suspected so often that in the end every row of a table differs from the start.
+const LOSS_THAT_DIFFERS: u32 = 50_000;
 
 /// How far a run has come; readable while it runs.
 #[derive(Debug, Default)]
@@ -101,10 +105,15 @@ pub struct Jobs {
 
 /// Limits `wanted` jobs to what fits into half of the `available` memory.
 #[must_use]
-pub fn jobs_that_fit(nodes: usize, seeds: usize, wanted: usize, available: Option<u64>) -> Jobs {
+pub fn jobs_that_fit(
+    scenario: &Scenario,
+    seeds: usize,
+    wanted: usize,
+    available: Option<u64>,
+) -> Jobs {
     let wanted = wanted.min(seeds).max(1);
     let Some(available) = available else { return Jobs { count: wanted, limited: None } };
-    let world = world_bytes(nodes);
+    let (nodes, world) = (scenario.nodes.len(), world_bytes(scenario));
     let fitting = usize::try_from(available / 2 / world.max(1)).unwrap_or(usize::MAX);
     if fitting >= wanted {
         return Jobs { count: wanted, limited: None };
@@ -124,12 +133,30 @@ pub fn jobs_that_fit(nodes: usize, seeds: usize, wanted: usize, available: Optio
     Jobs { count: fitting.clamp(1, wanted), limited: Some(limited) }
 }
 
-/// Memory that one world of this many nodes will take, roughly.
+/// Memory that one world of this scenario will take, roughly.
 #[must_use]
-pub fn world_bytes(nodes: usize) -> u64 {
-    let nodes = u64::try_from(nodes).unwrap_or(u64::MAX);
-    let pairs = nodes.saturating_mul(nodes).saturating_mul(BYTES_PER_PAIR);
-    pairs.saturating_add(nodes.saturating_mul(BYTES_PER_NODE))
+pub fn world_bytes(scenario: &Scenario) -> u64 {
+    let nodes = u64::try_from(scenario.nodes.len()).unwrap_or(u64::MAX);
+    let pairs = nodes.saturating_mul(nodes);
+    let tables = if shares_tables(scenario) { 0 } else { pairs.saturating_mul(BYTES_PER_PAIR) };
+    let truth = pairs / PAIRS_PER_BYTE;
+    tables.saturating_add(truth).saturating_add(nodes.saturating_mul(BYTES_PER_NODE))
+}
+
+/// Whether the nodes will hold most of their tables in common to the end: they start with the same one, and nothing in
+/// the scenario changes much of it.
+fn shares_tables(scenario: &Scenario) -> bool {
+    let links = &scenario.network.links;
+    let lossy = |ppm: u32| ppm >= LOSS_THAT_DIFFERS;
+    let changed = scenario.faults.iter().map(|fault| match &fault.kind {
+        FaultKind::Crash { nodes } | FaultKind::Restart { nodes, .. } => nodes.len(),
+        FaultKind::Pause { nodes } => nodes.len(),
+        FaultKind::Degrade { loss_ppm, .. } if !loss_ppm.is_some_and(lossy) => 0,
+        FaultKind::Partition { .. } | FaultKind::Degrade { .. } => scenario.nodes.len(),
+    });
+    matches!(scenario.start, Start::Warm)
+        && !links.iter().any(|link| lossy(link.loss_ppm))
+        && changed.sum::<usize>() <= scenario.nodes.len() / 8
 }
 
 /// Memory that programs can still get, if the system says (Linux does).
@@ -148,20 +175,29 @@ fn gibibytes(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::scenario::parse;
 
     const GIB: u64 = 1 << 30;
 
+    fn scenario(nodes: u32, rest: &str) -> Scenario {
+        let text = format!("title = \"t\"\nnodes = {nodes}\nduration = \"1s\"\n{rest}");
+        parse(&text, Path::new("t.toml"), &[]).expect("a valid scenario")
+    }
+
     #[test]
     fn small_worlds_are_not_limited() {
-        let jobs = jobs_that_fit(52, 100, 8, Some(16 * GIB));
+        let small = scenario(52, "start = \"cold\"");
+        let jobs = jobs_that_fit(&small, 100, 8, Some(16 * GIB));
         assert_eq!(jobs, Jobs { count: 8, limited: None });
-        assert_eq!(jobs_that_fit(52, 3, 8, None).count, 3);
+        assert_eq!(jobs_that_fit(&small, 3, 8, None).count, 3);
     }
 
     #[test]
     fn huge_worlds_run_one_after_the_other_and_say_so() {
-        let jobs = jobs_that_fit(10_000, 20, 8, Some(8 * GIB));
+        let jobs = jobs_that_fit(&scenario(10_000, "start = \"cold\""), 20, 8, Some(8 * GIB));
         assert_eq!(jobs.count, 1);
         let text = jobs.limited.expect("a reason");
         assert!(text.contains("only one seed runs at a time instead of 8"), "{text}");
@@ -169,8 +205,22 @@ mod tests {
 
     #[test]
     fn a_world_beyond_the_memory_is_tried_with_a_warning() {
-        let jobs = jobs_that_fit(100_000, 1, 1, Some(8 * GIB));
+        let jobs = jobs_that_fit(&scenario(100_000, "start = \"cold\""), 1, 1, Some(8 * GIB));
         assert_eq!(jobs.count, 1);
         assert!(jobs.limited.expect("a warning").contains("may not fit"));
+    }
+
+    #[test]
+    fn tables_in_common_are_not_counted_for_everybody() {
+        let calm = "[[fault]]\nat = \"0s\"\ncrash = [\"host5\"]\n";
+        let split = "[[fault]]\nat = \"0s\"\npartition = [0.5, 0.5]\n";
+        let lossy = "network = { loss = 0.1 }\n";
+        let bytes = |rest| world_bytes(&scenario(10_000, rest));
+        let shared = bytes("");
+        assert!(shared < GIB / 4, "{shared} bytes");
+        assert_eq!(bytes(calm), shared);
+        for rest in ["start = \"cold\"", split, lossy] {
+            assert!(bytes(rest) > 2 * GIB, "{rest}");
+        }
     }
 }

@@ -5,6 +5,7 @@ mod merge;
 mod packet;
 mod queue;
 mod resident;
+mod seeds;
 mod settings;
 mod table;
 mod wheel;
@@ -25,6 +26,7 @@ fn main() -> io::Result<()> {
     table::benches(&mut criterion);
     wheel::benches(&mut criterion);
     engine::benches(&mut criterion);
+    seeds::benches(&mut criterion);
     let rows = world::benches(&mut criterion);
     criterion.final_summary();
     world::print(&rows, &mut io::stdout().lock())

@@ -39,7 +39,7 @@ pub(crate) struct UserEvents {
     /// Events before this time are not wanted (set by a join that ignores old events).
     ltime_min: u64,
     slots: u32,
-    /// Slot number is Lamport time modulo `slots`. Empty until the first event: most nodes never see one.
+    /// Slot number is Lamport time modulo `slots`. As long as what was used of it: most nodes never see many events.
     ring: Vec<Option<Box<Slot>>>,
     /// Bytes of all names and payloads in the ring.
     ring_bytes: usize,
@@ -193,10 +193,10 @@ impl UserEvents {
     }
 
     fn remember(&mut self, ltime: u64, name: &str, payload: &Bytes) {
-        if self.ring.is_empty() {
-            self.ring.resize_with(self.slots as usize, || None);
-        }
         let index = self.index(ltime);
+        if self.ring.len() <= index {
+            self.ring.resize_with(index + 1, || None);
+        }
         let event = (Box::from(name), payload.clone());
         self.ring_bytes += name.len() + payload.len();
         match &mut self.ring[index] {

@@ -486,6 +486,7 @@ impl WarmView {
             table.insert(node, member, Instant::ZERO, pool, &mut rng);
             table.set_record(node, MemberStatus::Alive, 0);
         }
+        table.share();
         Self { table }
     }
 }

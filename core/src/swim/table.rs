@@ -1,5 +1,9 @@
 //! The member table: one small row per member, the probe ring, and change times of those not quietly alive.
 
+mod permutation;
+mod ring;
+mod rows;
+
 use smallvec::SmallVec;
 
 use crate::idmap::IdMap;
@@ -8,24 +12,8 @@ use crate::rng::Rng;
 use crate::time::Instant;
 use crate::trace::{MemberState, MemberStatus};
 
-/// What one observer keeps about one subject. Private to one node, hence small.
-#[derive(Clone, Copy, Debug)]
-struct Row {
-    /// [`ABSENT`] while the observer does not know the subject.
-    profile: u32,
-    incarnation: u32,
-    /// SWIM state in the low 4 bits ([`NO_STATE`]: no SWIM record), Serf status in the next 4 (0: no Serf record), then
-    /// the status Lamport time.
-    bits: u64,
-}
-
-const ABSENT: u32 = u32::MAX;
-const NO_STATE: u64 = 0xf;
-const STATE_MASK: u64 = 0xf;
-const STATUS_SHIFT: u32 = 4;
-const LTIME_SHIFT: u32 = 8;
-const NO_ROW: Row = Row { profile: ABSENT, incarnation: 0, bits: NO_STATE };
-const _: () = assert!(size_of::<Row>() == 16, "ten thousand nodes hold a hundred million rows");
+use ring::Ring;
+use rows::Rows;
 
 /// One member as the observer sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,9 +42,8 @@ pub(crate) struct VsnCount {
 /// All members one node knows, itself included.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MemberTable {
-    rows: Vec<Row>,
-    ring: Vec<NodeId>,
-    cursor: usize,
+    rows: Rows,
+    ring: Ring,
     counts: [usize; 4],
     /// Grows with every change of a row.
     version: u64,
@@ -85,17 +72,17 @@ impl MemberTable {
 
     /// What is known about `id`.
     pub(crate) fn get(&self, id: NodeId) -> Option<Member> {
-        self.rows.get(id.index()).and_then(|row| row.member())
+        self.rows.get(id).member()
     }
 
     /// What the Serf layer keeps about `id`.
     pub(crate) fn record(&self, id: NodeId) -> Option<Record> {
-        self.rows.get(id.index()).and_then(|row| row.record())
+        self.rows.get(id).record()
     }
 
     /// Every Serf record, by id.
     pub(crate) fn records(&self) -> impl Iterator<Item = (NodeId, Record)> {
-        (0..).map(NodeId).zip(&self.rows).filter_map(|(id, row)| Some((id, row.record()?)))
+        self.rows.iter().filter_map(|(id, row)| Some((id, row.record()?)))
     }
 
     /// Serf records in every status.
@@ -111,37 +98,31 @@ impl MemberTable {
     /// Writes the Serf part of a row; the profile is that of the SWIM record, or stays what it was.
     pub(crate) fn set_record(&mut self, id: NodeId, status: MemberStatus, ltime: u64) {
         self.version += 1;
-        let row = &mut self.rows[id.index()];
-        debug_assert!(row.profile != ABSENT, "{id:?} has no profile to keep a record of");
-        debug_assert!(ltime < 1 << (u64::BITS - LTIME_SHIFT), "Lamport time out of range");
+        let row = self.rows.get(id);
         if let Some(old) = row.record() {
             self.status_counts[old.status as usize] -= 1;
         }
-        row.bits =
-            (row.bits & STATE_MASK) | ((status as u64) << STATUS_SHIFT) | (ltime << LTIME_SHIFT);
+        self.rows.set(id, row.with_record(status, ltime));
         self.status_counts[status as usize] += 1;
     }
 
     /// Erases the Serf part of a row.
     pub(crate) fn erase_record(&mut self, id: NodeId) {
-        let Some(old) = self.record(id) else { return };
+        let row = self.rows.get(id);
+        let Some(old) = row.record() else { return };
         self.status_counts[old.status as usize] -= 1;
         self.version += 1;
-        let row = &mut self.rows[id.index()];
-        row.bits &= STATE_MASK;
-        if row.member().is_none() {
-            *row = NO_ROW;
-        }
+        self.rows.set(id, row.without_record());
     }
 
     /// The profile of everybody of whom anything is kept.
     pub(crate) fn profiles(&self) -> impl Iterator<Item = ProfileId> {
-        self.rows.iter().map(|row| row.profile).filter(|&profile| profile != ABSENT).map(ProfileId)
+        self.rows.iter().filter_map(|(_, row)| row.profile())
     }
 
     /// Every member, by id.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeId, Member)> {
-        (0..).map(NodeId).zip(&self.rows).filter_map(|(id, row)| Some((id, row.member()?)))
+        self.rows.iter().filter_map(|(id, row)| Some((id, row.member()?)))
     }
 
     /// When the state of `id` last changed; `None` for a member that is alive.
@@ -166,26 +147,17 @@ impl MemberTable {
         debug_assert!(self.get(id).is_none(), "{id:?} is known already");
         if self.rows.len() <= id.index() {
             // Ids are dense and known in advance by the pool: growing to its size avoids repeated copies.
-            let len = pool.names_len().max(id.index() + 1);
-            self.rows.reserve_exact(len - self.rows.len());
-            self.rows.resize(len, NO_ROW);
+            self.rows.grow(pool.names_len().max(id.index() + 1));
         }
-        let place = if self.ring.is_empty() { None } else { Some(rng.index(self.ring.len())) };
-        self.ring.push(id);
-        if let Some(place) = place {
-            let last = self.ring.len() - 1;
-            self.ring.swap(place, last);
-        }
+        self.ring.insert(id, rng);
         self.write(id, member, now, pool);
     }
 
     /// Gives a member a profile without a SWIM record, as after a reap there.
     #[cfg(test)]
     pub(crate) fn plant(&mut self, id: NodeId, profile: ProfileId) {
-        if self.rows.len() <= id.index() {
-            self.rows.resize(id.index() + 1, NO_ROW);
-        }
-        self.rows[id.index()].profile = profile.0;
+        self.rows.grow(id.index() + 1);
+        self.rows.set(id, self.rows.get(id).with_profile(profile));
     }
 
     /// Replaces what is known about a member.
@@ -204,12 +176,7 @@ impl MemberTable {
 
     fn write(&mut self, id: NodeId, member: Member, now: Instant, pool: &Pool) {
         self.version += 1;
-        let row = &mut self.rows[id.index()];
-        *row = Row {
-            profile: member.profile.0,
-            incarnation: member.incarnation,
-            bits: (row.bits & !STATE_MASK) | member.state as u64,
-        };
+        self.rows.set(id, self.rows.get(id).with_member(member));
         self.counts[member.state as usize] += 1;
         self.count_version(pool.profile(member.profile).vsn, member.state, true);
         if member.state == MemberState::Alive {
@@ -240,9 +207,7 @@ impl MemberTable {
 
     /// The next id of the probe ring; `None` when the ring is at its end.
     pub(crate) fn next_in_ring(&mut self) -> Option<NodeId> {
-        let id = self.ring.get(self.cursor).copied()?;
-        self.cursor += 1;
-        Some(id)
+        self.ring.next()
     }
 
     /// The ring wrapped: forgets dead and left members older than `age_max`, shuffles the rest. Returns the forgotten.
@@ -255,16 +220,15 @@ impl MemberTable {
         pool: &Pool,
         rng: &mut Rng,
     ) -> SmallVec<[(NodeId, Member); 4]> {
-        let too_old = |id: &NodeId| {
-            let dead = self.get(*id).is_some_and(|member| {
+        let too_old = |&id: &NodeId| {
+            let dead = self.get(id).is_some_and(|member| {
                 matches!(member.state, MemberState::Dead | MemberState::Left)
             });
-            dead && *id != me
-                && self.changed_at(*id).is_some_and(|at| now.nanos_since(at) > age_max)
+            dead && id != me && self.changed_at(id).is_some_and(|at| now.nanos_since(at) > age_max)
         };
         let mut reaped: SmallVec<[NodeId; 4]> = SmallVec::new();
         if self.count(MemberState::Dead) + self.count(MemberState::Left) > 0 {
-            reaped.extend(self.ring.iter().copied().filter(too_old));
+            reaped.extend(self.ring.iter().filter(too_old));
             reaped.sort_unstable();
         }
         let gone = reaped.iter().filter_map(|&id| Some((id, self.get(id)?))).collect();
@@ -273,10 +237,9 @@ impl MemberTable {
         }
         if !reaped.is_empty() {
             let rows = &self.rows;
-            self.ring.retain(|id| rows[id.index()].member().is_some());
+            self.ring.retain(|id| rows.get(id).member().is_some());
         }
-        rng.shuffle(&mut self.ring);
-        self.cursor = 0;
+        self.ring.shuffle(rng);
         gone
     }
 
@@ -286,12 +249,7 @@ impl MemberTable {
         self.counts[member.state as usize] -= 1;
         self.changed.remove(&id);
         self.version += 1;
-        let row = &mut self.rows[id.index()];
-        if row.record().is_some() {
-            row.bits |= NO_STATE;
-        } else {
-            *row = NO_ROW;
-        }
+        self.rows.set(id, self.rows.get(id).without_member());
     }
 
     /// Up to `k` distinct random members that pass `filter`, uniformly.
@@ -306,7 +264,7 @@ impl MemberTable {
         let mut chosen: SmallVec<[NodeId; 4]> = SmallVec::new();
         let n = self.ring.len();
         if n < k.saturating_mul(3) {
-            let mut order: SmallVec<[NodeId; 16]> = self.ring.iter().copied().collect();
+            let mut order: SmallVec<[NodeId; 16]> = self.ring.iter().collect();
             rng.shuffle(&mut order);
             chosen.extend(order.into_iter().filter(|&id| filter(self, id)).take(k));
             return chosen;
@@ -315,7 +273,7 @@ impl MemberTable {
             if chosen.len() >= k {
                 break;
             }
-            let id = self.ring[rng.index(n)];
+            let id = self.ring.at(rng.index(n));
             if !chosen.contains(&id) && filter(self, id) {
                 chosen.push(id);
             }
@@ -325,33 +283,13 @@ impl MemberTable {
 
     /// Puts the whole ring in random order; used once by a warm start.
     pub(crate) fn shuffle(&mut self, rng: &mut Rng) {
-        rng.shuffle(&mut self.ring);
-    }
-}
-
-impl Row {
-    #[inline]
-    fn member(self) -> Option<Member> {
-        let state = match self.bits & STATE_MASK {
-            0 => MemberState::Alive,
-            1 => MemberState::Suspect,
-            2 => MemberState::Dead,
-            3 => MemberState::Left,
-            _ => return None,
-        };
-        Some(Member { profile: ProfileId(self.profile), incarnation: self.incarnation, state })
+        self.ring.shuffle(rng);
     }
 
-    #[inline]
-    fn record(self) -> Option<Record> {
-        let status = match (self.bits >> STATUS_SHIFT) & STATE_MASK {
-            1 => MemberStatus::Alive,
-            2 => MemberStatus::Leaving,
-            3 => MemberStatus::Left,
-            4 => MemberStatus::Failed,
-            _ => return None,
-        };
-        Some(Record { profile: ProfileId(self.profile), status, ltime: self.bits >> LTIME_SHIFT })
+    /// Lets clones keep in common what they do not change.
+    pub(crate) fn share(&mut self) {
+        self.rows.share();
+        self.ring.share();
     }
 }
 

@@ -208,10 +208,22 @@ impl Phase {
         let kind = &scenario.faults[index as usize].kind;
         let lasting = is_lasting(kind);
         if let Fact::FaultBegan(_) = fact {
-            if let FaultKind::Restart { nodes, snapshot, .. } | FaultKind::Rekey { nodes, snapshot, .. } = kind {
-                for &node in nodes {
-                    self.processes[node as usize].whole_disk = *snapshot == OnDisk::Kept;
-                }
+            let (nodes, snapshot) = match kind {
+                FaultKind::Restart { nodes, snapshot, .. }
+                | FaultKind::Rekey { nodes, snapshot, .. } => (nodes.as_slice(), *snapshot),
+                FaultKind::Move { node, snapshot, .. } => (std::slice::from_ref(node), *snapshot),
+                FaultKind::Crash { .. }
+                | FaultKind::Pause { .. }
+                | FaultKind::Block { .. }
+                | FaultKind::Slow { .. }
+                | FaultKind::Clock { .. }
+                | FaultKind::Partition { .. }
+                | FaultKind::Ring { .. }
+                | FaultKind::Cut { .. }
+                | FaultKind::Degrade(_) => (&[][..], OnDisk::None),
+            };
+            for &node in nodes {
+                self.processes[node as usize].whole_disk = snapshot == OnDisk::Kept;
             }
             if let FaultKind::Move { node, snapshot, .. } = kind {
                 self.processes[*node as usize].whole_disk = *snapshot == OnDisk::Kept;
@@ -316,10 +328,10 @@ const fn is_lasting(kind: &FaultKind) -> bool {
         | FaultKind::Restart { .. }
         | FaultKind::Move { .. }
         | FaultKind::Rekey { .. } => false,
-        FaultKind::Clock { drift_ppm, .. } => *drift_ppm != 0,
         FaultKind::Pause { .. }
         | FaultKind::Block { .. }
         | FaultKind::Slow { .. }
+        | FaultKind::Clock { .. }
         | FaultKind::Partition { .. }
         | FaultKind::Ring { .. }
         | FaultKind::Cut { .. }
@@ -331,10 +343,8 @@ const fn is_lasting(kind: &FaultKind) -> bool {
 const fn is_faithful(kind: &FaultKind) -> bool {
     match kind {
         FaultKind::Clock { .. } => false,
-        FaultKind::Degrade(degradation) => {
-            degradation.corrupt_ppm.is_none()
-                && degradation.truncate_ppm.is_none()
-                && degradation.replay_ppm.is_none()
+        FaultKind::Degrade(how) => {
+            how.corrupt_ppm.is_none() && how.truncate_ppm.is_none() && how.replay_ppm.is_none()
         }
         FaultKind::Crash { .. }
         | FaultKind::Restart { .. }
@@ -343,6 +353,8 @@ const fn is_faithful(kind: &FaultKind) -> bool {
         | FaultKind::Pause { .. }
         | FaultKind::Block { .. }
         | FaultKind::Slow { .. }
+        | FaultKind::Move { .. }
+        | FaultKind::Rekey { .. }
         | FaultKind::Partition { .. }
         | FaultKind::Ring { .. }
         | FaultKind::Cut { .. } => true,

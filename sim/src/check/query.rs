@@ -132,14 +132,14 @@ impl super::Checker for Checker {
                 self.ask(moment, *op, params, stage);
             }
             Fact::Asked { .. } => self.asking = None,
-            Fact::Trace(&Trace::QueryAccepted { query, path, .. }) => {
-                if path == EventPath::Local
+            Fact::Trace(Trace::QueryAccepted { query, path, .. }) => {
+                if *path == EventPath::Local
                     && let Some((node, op)) = self.asking.take()
                     && node == moment.node
                 {
-                    self.by_id.insert(query, op);
+                    self.by_id.insert(*query, op);
                 }
-                self.accepted(moment, query, stage);
+                self.accepted(moment, *query, stage);
             }
             Fact::Event(Event::QueryAck { op, from }) => {
                 self.replied(moment, (op.0, from, true), stage, finding);

@@ -167,7 +167,7 @@ pub(super) fn simulate(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let wanted = jobs.map_or(cores, usize::from);
     let available = runner::memory_available();
-    let jobs = runner::jobs_that_fit(scenario.nodes.len(), seeds.len(), wanted, available);
+    let jobs = runner::jobs_that_fit(scenario, seeds.len(), wanted, available);
     if let Some(limited) = jobs.limited.filter(|_| !quiet) {
         console.error(format!("{}: {limited}", scenario.name));
     }

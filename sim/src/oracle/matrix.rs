@@ -1,5 +1,6 @@
-//! Who sees whom as a member, as one bit per pair, with the counts that make convergence readable at once.
+//! Who sees whom as a member, with the counts that make convergence readable at once.
 
+use super::sight::Sight;
 use crate::scenario::NodeIndex;
 
 /// A set of nodes as bits.
@@ -51,14 +52,20 @@ impl NodeSet {
     pub fn common(&self, other: &Self) -> u32 {
         self.0.iter().zip(&other.0).map(|(a, b)| (a & b).count_ones()).sum()
     }
+
+    /// Keeps only the nodes that are in `other` too.
+    fn intersect(&mut self, other: &Self) {
+        for (own, other) in self.0.iter_mut().zip(&other.0) {
+            *own &= other;
+        }
+    }
 }
 
 /// Observer by subject: "holds it for alive or suspect". The diagonal is never set.
 #[derive(Debug)]
 pub struct Matrix {
     nodes: u32,
-    words: usize,
-    bits: Vec<u64>,
+    sights: Vec<Sight>,
     live: NodeSet,
     live_count: u64,
     seen: u64,
@@ -69,11 +76,9 @@ impl Matrix {
     /// Nobody lives, nobody is seen.
     #[must_use]
     pub fn new(nodes: u32) -> Self {
-        let words = (nodes as usize).div_ceil(64);
         Self {
             nodes,
-            words,
-            bits: vec![0; words * nodes as usize],
+            sights: (0..nodes).map(|_| Sight::nobody()).collect(),
             live: NodeSet::new(nodes as usize),
             live_count: 0,
             seen: 0,
@@ -115,8 +120,7 @@ impl Matrix {
     /// Whether `observer` sees `subject`.
     #[must_use]
     pub fn sees(&self, observer: NodeIndex, subject: NodeIndex) -> bool {
-        let word = self.bits[observer as usize * self.words + subject as usize / 64];
-        word >> (subject % 64) & 1 == 1
+        self.sights[observer as usize].sees(subject)
     }
 
     /// Records what `observer` sees of `subject`; whether that changed anything.
@@ -124,7 +128,7 @@ impl Matrix {
         if observer == subject || self.sees(observer, subject) == sees {
             return false;
         }
-        self.bits[observer as usize * self.words + subject as usize / 64] ^= 1 << (subject % 64);
+        self.sights[observer as usize].toggle(subject, self.nodes);
         if self.live.contains(observer) {
             let count = if self.live.contains(subject) { &mut self.seen } else { &mut self.stale };
             *count = if sees { *count + 1 } else { *count - 1 };
@@ -134,14 +138,9 @@ impl Matrix {
 
     /// Everybody lives and sees everybody else.
     pub fn fill(&mut self) {
-        self.bits.fill(0);
         for node in 0..self.nodes {
             self.live.set(node, true);
-        }
-        for observer in 0..self.nodes as usize {
-            let row = &mut self.bits[observer * self.words..(observer + 1) * self.words];
-            row.copy_from_slice(&self.live.0);
-            row[observer / 64] ^= 1 << (observer % 64);
+            self.sights[node as usize] = Sight::everybody_else(node);
         }
         self.live_count = self.nodes.into();
         (self.seen, self.stale) = (self.pairs().0, 0);
@@ -152,12 +151,9 @@ impl Matrix {
         if self.live.contains(node) == live {
             return;
         }
-        // As observer: its row counts only while it lives. As subject: seen becomes stale, or the other way round.
-        let row = &self.bits[node as usize * self.words..(node as usize + 1) * self.words];
-        let row_seen: u64 =
-            row.iter().zip(&self.live.0).map(|(a, b)| u64::from((a & b).count_ones())).sum();
-        let row_stale: u64 =
-            row.iter().zip(&self.live.0).map(|(a, b)| u64::from((a & !b).count_ones())).sum();
+        // As observer: its sight counts only while it lives. As subject: seen becomes stale, or the other way round.
+        let own = &self.sights[node as usize];
+        let (own_seen, own_stale) = own.counts(&self.live, self.live_count, self.nodes);
         let observers = (0..self.nodes)
             .filter(|&observer| observer != node && self.live.contains(observer))
             .filter(|&observer| self.sees(observer, node))
@@ -165,26 +161,26 @@ impl Matrix {
         self.live.set(node, live);
         if live {
             self.live_count += 1;
-            self.seen += row_seen + observers;
-            self.stale = self.stale + row_stale - observers;
+            self.seen += own_seen + observers;
+            self.stale = self.stale + own_stale - observers;
         } else {
             self.live_count -= 1;
-            self.seen -= row_seen + observers;
-            self.stale = self.stale + observers - row_stale;
+            self.seen -= own_seen + observers;
+            self.stale = self.stale + observers - own_stale;
         }
     }
 
     /// `observer` forgets everybody. It must not live.
     pub fn clear_row(&mut self, observer: NodeIndex) {
         assert!(!self.live.contains(observer), "a live node's view changes by its own traces");
-        self.bits[observer as usize * self.words..(observer as usize + 1) * self.words].fill(0);
+        self.sights[observer as usize] = Sight::nobody();
     }
 
     /// Live nodes that `observer` sees, and itself if it lives.
     #[must_use]
     pub fn seen_by(&self, observer: NodeIndex) -> NodeSet {
-        let row = &self.bits[observer as usize * self.words..(observer as usize + 1) * self.words];
-        let mut set = NodeSet(row.iter().zip(&self.live.0).map(|(a, b)| a & b).collect());
+        let mut set = self.sights[observer as usize].bits(self.nodes);
+        set.intersect(&self.live);
         set.set(observer, self.live.contains(observer));
         set
     }
@@ -222,7 +218,10 @@ mod tests {
     fn the_running_counts_agree_with_a_recount() {
         let mut matrix = Matrix::new(70);
         let mut rng = Rng::from_seed([1; 32]);
-        for _ in 0..3_000 {
+        for step in 0..6_000 {
+            if step == 3_000 {
+                matrix.fill();
+            }
             let node = u32::try_from(rng.below(70)).expect("below 70");
             let other = u32::try_from(rng.below(70)).expect("below 70");
             match rng.below(10) {

@@ -117,3 +117,85 @@ proptest! {
         }
     }
 }
+
+/// One change to a table, about the member with this number.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    State(MemberState, u32),
+    Record(MemberStatus, u64),
+    EraseRecord,
+    Wrap,
+}
+
+fn any_change() -> impl Strategy<Value = Change> {
+    let status = prop::sample::select(vec![
+        MemberStatus::Alive,
+        MemberStatus::Leaving,
+        MemberStatus::Left,
+        MemberStatus::Failed,
+    ]);
+    prop_oneof![
+        6 => (any_state(), 1..3_u32).prop_map(|(state, age)| Change::State(state, age)),
+        3 => (status, 0..3_u64).prop_map(|(status, ltime)| Change::Record(status, ltime)),
+        1 => Just(Change::EraseRecord),
+        1 => Just(Change::Wrap),
+    ]
+}
+
+/// Makes one change and returns everything that can be seen of the table afterwards.
+fn change(world: &mut World, number: u32, change: Change, now: Instant) -> String {
+    let (id, profile) = world.profile(&format!("n{number}"), 5);
+    let World { pool, rng, table } = world;
+    let gone = match change {
+        Change::State(state, incarnation) => {
+            let member = Member { profile, incarnation, state };
+            match table.get(id) {
+                Some(_) => table.update(id, member, now, pool),
+                None => table.insert(id, member, now, pool, rng),
+            }
+            Default::default()
+        }
+        Change::Record(status, ltime) => {
+            if table.get(id).is_some() || table.record(id).is_some() {
+                table.set_record(id, status, ltime);
+            }
+            Default::default()
+        }
+        Change::EraseRecord => {
+            table.erase_record(id);
+            Default::default()
+        }
+        Change::Wrap => table.wrap(NOBODY, now, 3, pool, rng),
+    };
+    let ids = (0..50).map(NodeId);
+    let looks: Vec<_> =
+        ids.map(|id| (table.get(id), table.record(id), table.changed_at(id))).collect();
+    let rows = (table.iter().collect::<Vec<_>>(), table.records().collect::<Vec<_>>());
+    let profiles: Vec<_> = table.profiles().collect();
+    let drawn = (table.random(2, rng, |_, _| true), table.next_in_ring());
+    let counts = (table.len(), table.version(), table.counts, table.status_counts);
+    format!("{gone:?} {looks:?} {rows:?} {profiles:?} {drawn:?} {counts:?} {:?}", table.versions())
+}
+
+proptest! {
+    #[test]
+    fn a_shared_table_shows_what_an_own_one_shows(
+        changes in prop::collection::vec((0..45_u32, any_change()), 1..60)
+    ) {
+        let mut worlds = [World::new(), World::new()];
+        for world in &mut worlds {
+            for number in 0..40 {
+                let id = world.insert(&format!("n{number}"), MemberState::Alive, Instant::ZERO);
+                world.table.set_record(id, MemberStatus::Alive, 0);
+            }
+        }
+        let [own, shared] = &mut worlds;
+        shared.table.share();
+        let untouched = shared.table.clone();
+        for (step, (number, what)) in changes.into_iter().enumerate() {
+            let now = Instant::from_nanos(step as u64);
+            prop_assert_eq!(change(own, number, what, now), change(shared, number, what, now));
+        }
+        prop_assert!(untouched.iter().all(|(_, member)| member.incarnation == 1), "others see none of it");
+    }
+}
