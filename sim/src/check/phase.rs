@@ -225,9 +225,6 @@ impl Phase {
             for &node in nodes {
                 self.processes[node as usize].whole_disk = snapshot == OnDisk::Kept;
             }
-            if let FaultKind::Move { node, snapshot, .. } = kind {
-                self.processes[*node as usize].whole_disk = *snapshot == OnDisk::Kept;
-            }
             self.open += u32::from(lasting);
             self.joined.clear();
         } else {
@@ -348,8 +345,6 @@ const fn is_faithful(kind: &FaultKind) -> bool {
         }
         FaultKind::Crash { .. }
         | FaultKind::Restart { .. }
-        | FaultKind::Move { .. }
-        | FaultKind::Rekey { .. }
         | FaultKind::Pause { .. }
         | FaultKind::Block { .. }
         | FaultKind::Slow { .. }
