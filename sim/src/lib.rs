@@ -2,6 +2,7 @@
 
 pub mod analytic;
 mod anomaly;
+pub mod capsule;
 pub mod check;
 pub mod cli;
 mod clock;
@@ -25,7 +26,9 @@ pub mod queue;
 pub mod report;
 pub mod runner;
 pub mod scenario;
+pub mod shrink;
 pub mod streams;
+pub mod swarm;
 pub mod topology;
 pub mod why;
 mod workload;

@@ -5,7 +5,9 @@ mod overlay;
 mod progress;
 mod replay;
 mod run;
+mod shrink;
 mod summary;
+mod swarm;
 mod validate;
 mod why;
 
@@ -53,10 +55,14 @@ enum Verb {
     Validate(validate::ValidateArgs),
     /// List the scenarios of a directory
     List(list::ListArgs),
-    /// Run one seed again and look at it closely
+    /// Run one seed or one capsule again and look at it closely
     Replay(replay::ReplayArgs),
     /// Tell why a node thought of another what it thought
     Why(why::WhyArgs),
+    /// Run random scenarios until one breaks an invariant
+    Swarm(swarm::SwarmArgs),
+    /// Make a capsule smaller
+    Shrink(shrink::ShrinkArgs),
     /// Draw what real agents measured over what the simulator says
     Overlay(overlay::OverlayArgs),
 }
@@ -88,6 +94,8 @@ pub fn main() -> ExitCode {
         Verb::List(args) => list::list(&args, &mut console),
         Verb::Replay(args) => replay::replay(&args, &mut console),
         Verb::Why(args) => why::why(&args, &mut console),
+        Verb::Swarm(args) => swarm::swarm(&args, &mut console),
+        Verb::Shrink(args) => shrink::shrink(&args, &mut console),
         Verb::Overlay(args) => overlay::overlay(&args, &mut console),
     };
     let exit = exit.max(console.finish());
@@ -155,6 +163,12 @@ impl Console {
             }
         }
     }
+}
+
+/// Starts the threads of this process: so many, or one per core.
+fn start_threads(jobs: Option<u16>) -> Result<(), rayon::ThreadPoolBuildError> {
+    let jobs = jobs.map_or(0, usize::from);
+    rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global()
 }
 
 /// Loads every file and reports all problems of all of them; `None` if there are any.
