@@ -21,6 +21,7 @@ pub mod report;
 pub mod runner;
 pub mod scenario;
 pub mod streams;
+pub mod sweep;
 pub mod topology;
 mod workload;
 pub mod world;

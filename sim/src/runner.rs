@@ -72,7 +72,11 @@ pub fn run(
     results.into_iter().collect()
 }
 
-fn run_one(scenario: &Scenario, seed: u64, progress: &Progress) -> Result<SeedResult, RunError> {
+pub(crate) fn run_one(
+    scenario: &Scenario,
+    seed: u64,
+    progress: &Progress,
+) -> Result<SeedResult, RunError> {
     let mut reached: Nanos = 0;
     let mut advance = |now: Nanos| {
         progress.virtual_nanos.fetch_add(now.saturating_sub(reached), Ordering::Relaxed);

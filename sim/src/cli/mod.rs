@@ -1,11 +1,13 @@
 //! The `sim` command: verbs, exit codes, and the one writer to standard output.
 
 mod list;
+mod merge;
 mod overlay;
 mod progress;
 mod replay;
 mod run;
 mod summary;
+mod sweep;
 mod validate;
 
 use std::io::{self, BufWriter, Write};
@@ -56,6 +58,10 @@ enum Verb {
     Replay(replay::ReplayArgs),
     /// Draw what real agents measured over what the simulator says
     Overlay(overlay::OverlayArgs),
+    /// Run a scenario at every point of a grid; resumable, divisible among machines
+    Sweep(sweep::SweepArgs),
+    /// Join the parts of a sweep
+    Merge(merge::MergeArgs),
 }
 
 /// `--set`, shared by the verbs that read scenarios.
@@ -85,6 +91,8 @@ pub fn main() -> ExitCode {
         Verb::List(args) => list::list(&args, &mut console),
         Verb::Replay(args) => replay::replay(&args, &mut console),
         Verb::Overlay(args) => overlay::overlay(&args, &mut console),
+        Verb::Sweep(args) => sweep::sweep(&args, &mut console),
+        Verb::Merge(args) => merge::merge(&args, &mut console),
     };
     let exit = exit.max(console.finish());
     ExitCode::from(exit as u8)
