@@ -3,6 +3,7 @@
 pub mod analytic;
 pub mod check;
 pub mod cli;
+pub mod compare;
 pub mod digest;
 pub mod disk;
 pub mod echo;

@@ -1,5 +1,6 @@
 //! The `sim` command: verbs, exit codes, and the one writer to standard output.
 
+mod compare;
 mod list;
 mod merge;
 mod overlay;
@@ -62,6 +63,8 @@ enum Verb {
     Sweep(sweep::SweepArgs),
     /// Join the parts of a sweep
     Merge(merge::MergeArgs),
+    /// Run two scenarios over the same seeds and say how they differ
+    Compare(compare::CompareArgs),
 }
 
 /// `--set`, shared by the verbs that read scenarios.
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
         Verb::Overlay(args) => overlay::overlay(&args, &mut console),
         Verb::Sweep(args) => sweep::sweep(&args, &mut console),
         Verb::Merge(args) => merge::merge(&args, &mut console),
+        Verb::Compare(args) => compare::compare(&args, &mut console),
     };
     let exit = exit.max(console.finish());
     ExitCode::from(exit as u8)
