@@ -25,5 +25,6 @@ pub mod scenario;
 pub mod streams;
 pub mod sweep;
 pub mod topology;
+pub mod tune;
 mod workload;
 pub mod world;

@@ -30,7 +30,9 @@ use uwasa_core::trace::{MemberState, MemberStatus};
 
 pub use parse::{load, parse, parse_seeds};
 pub use problem::ScenarioErrors;
+pub(crate) use latency::normal_quantile;
 pub use units::format_duration;
+pub(crate) use units::{parse_duration, parse_size};
 
 /// Probe intervals below which a run is too short to say anything about coordinates: the adjustment of a coordinate
 /// averages over so many round trips.

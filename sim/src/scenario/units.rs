@@ -32,7 +32,7 @@ const SIZE_UNITS: [(&str, u64); 8] = [
 ];
 
 /// Reads `1.5s`, `200ms`, `1h30m`. The error is the rule and the fix in words.
-pub(super) fn parse_duration(text: &str) -> Result<Nanos, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Nanos, String> {
     let trimmed = text.trim();
     if trimmed.starts_with('-') {
         return Err(format!("\"{text}\" is negative: durations start at \"0s\""));
@@ -78,7 +78,7 @@ fn too_long(text: &str) -> String {
 }
 
 /// Reads `64KiB`, `1.5MB`, `100kB/s`. The error is the rule and the fix in words.
-pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let plain = text.trim().trim_end_matches("/s");
     let wrong = || format!("\"{text}\" is no size: write bytes as in \"64KiB\" or \"1500B\"");
     let (number, unit) = split_at(plain, |c| !c.is_ascii_digit() && c != '.');
