@@ -292,6 +292,10 @@ mod tests {
         let never = metric(0, "crash.t100", &[Some(1.0), Some(1.0)], &[None, Some(1.0)]);
         assert_eq!((never.b_higher, never.equal), (1, 1), "never is later than any time");
         let unclear = metric(0, "crash.first", &column(&[1.0, 2.0]), &column(&[2.0, 1.0]));
-        assert!(unclear.words.starts_with("no difference shown: +0.00 s [-1.00, +1.00]"), "{}", unclear.words);
+        assert!(
+            unclear.words.starts_with("no difference shown: +0.00 s [-1.00, +1.00]"),
+            "{}",
+            unclear.words
+        );
     }
 }

@@ -9,6 +9,7 @@ mod replay;
 mod run;
 mod summary;
 mod sweep;
+mod tune;
 mod validate;
 
 use std::io::{self, BufWriter, Write};
@@ -65,6 +66,8 @@ enum Verb {
     Merge(merge::MergeArgs),
     /// Run two scenarios over the same seeds and say how they differ
     Compare(compare::CompareArgs),
+    /// Find settings that meet wishes: detection, false failures, bytes
+    Tune(tune::TuneArgs),
 }
 
 /// `--set`, shared by the verbs that read scenarios.
@@ -97,6 +100,7 @@ pub fn main() -> ExitCode {
         Verb::Sweep(args) => sweep::sweep(&args, &mut console),
         Verb::Merge(args) => merge::merge(&args, &mut console),
         Verb::Compare(args) => compare::compare(&args, &mut console),
+        Verb::Tune(args) => tune::tune(&args, &mut console),
     };
     let exit = exit.max(console.finish());
     ExitCode::from(exit as u8)

@@ -28,9 +28,9 @@ use uwasa_core::config::Config;
 use uwasa_core::tags::Tags;
 use uwasa_core::trace::{MemberState, MemberStatus};
 
+pub(crate) use latency::normal_quantile;
 pub use parse::{load, parse, parse_seeds};
 pub use problem::ScenarioErrors;
-pub(crate) use latency::normal_quantile;
 pub use units::format_duration;
 pub(crate) use units::{parse_duration, parse_size};
 

@@ -64,7 +64,8 @@ mod tests {
         for (seen, limit) in [(0, 2.996), (1, 4.744), (2, 6.296), (10, 16.962)] {
             assert!((poisson_upper(seen) - limit).abs() < 0.001, "{seen}: {}", poisson_upper(seen));
         }
-        for (hits, n, limit) in [(0, 59, 0.0495), (0, 10, 0.2589), (1, 10, 0.3942), (5, 10, 0.7776)] {
+        for (hits, n, limit) in [(0, 59, 0.0495), (0, 10, 0.2589), (1, 10, 0.3942), (5, 10, 0.7776)]
+        {
             assert!((binomial_upper(hits, n) - limit).abs() < 0.0002, "{hits} of {n}");
         }
         assert!((binomial_upper(0, 0) - 1.0).abs() < 1e-12);

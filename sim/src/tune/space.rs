@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::{Ask, Want};
-use crate::analytic::{DetectionFloor, RandomPhase, expected_misses, push_pull_period, transmit_limit};
+use crate::analytic::{
+    DetectionFloor, RandomPhase, expected_misses, push_pull_period, transmit_limit,
+};
 use crate::outcome::{count, seconds};
 
 /// The settings that decide how fast and how costly failures are found. Times in milliseconds.

@@ -145,10 +145,14 @@ impl Trial {
                 let most = self.bytes.iter().copied().fold(0.0, f64::max);
                 let standing =
                     if self.bytes_mean() <= *rate { Standing::Met } else { Standing::Missed };
-                (standing, format!("mean {:.0} B/s, at most {most:.0} B/s in one run", self.bytes_mean()))
+                (
+                    standing,
+                    format!("mean {:.0} B/s, at most {most:.0} B/s in one run", self.bytes_mean()),
+                )
             }
             Want::FalseFailures { rate, .. } => {
-                let upper = poisson_upper(self.false_failed) / self.node_seconds.max(f64::MIN_POSITIVE);
+                let upper =
+                    poisson_upper(self.false_failed) / self.node_seconds.max(f64::MIN_POSITIVE);
                 let seen = count(self.false_failed) / self.node_seconds.max(f64::MIN_POSITIVE);
                 let standing = if upper <= *rate {
                     Standing::Met
@@ -273,7 +277,11 @@ pub fn scenario(ask: &Ask, setting: &Setting, seeds: &str) -> String {
 /// One cycle of pauses per paused node, its length a quantile of the distribution of lengths.
 fn pauses(ask: &Ask, victims: &[u32]) -> String {
     let Some(pauses) = &ask.pauses else { return String::new() };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the nodes")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most the nodes"
+    )]
     let wanted = libm::ceil(pauses.share * f64::from(ask.nodes)) as u32;
     let paused: Vec<u32> = (1..=ask.nodes)
         .rev()
@@ -352,9 +360,11 @@ mod tests {
 
     #[test]
     fn the_scenario_it_writes_is_one() {
-        let ask = ask(&["detect=5s", "false-failures=1/node-week", "bytes=20kB/s", "t95=1s", "t100=3s"]);
+        let ask =
+            ask(&["detect=5s", "false-failures=1/node-week", "bytes=20kB/s", "t95=1s", "t100=3s"]);
         let text = scenario(&ask, &Setting::LOCAL, "1..30");
-        let scenario = parse(&text, Path::new("tuned.toml"), &[]).unwrap_or_else(|it| panic!("{it}\n{text}"));
+        let scenario =
+            parse(&text, Path::new("tuned.toml"), &[]).unwrap_or_else(|it| panic!("{it}\n{text}"));
         assert_eq!(scenario.seeds.len(), 30);
         assert_eq!(scenario.expects.len(), 5 + 1 + 2);
         assert_eq!(scenario.faults.len(), 5 + 5, "five crashes, five that pause");

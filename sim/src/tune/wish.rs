@@ -63,7 +63,9 @@ impl FromStr for Want {
             "bytes" => {
                 let bytes = parse_size(value)?;
                 if bytes == 0 {
-                    return Err("must be more than 0B/s: a node that sends nothing notices nothing".into());
+                    return Err(
+                        "must be more than 0B/s: a node that sends nothing notices nothing".into(),
+                    );
                 }
                 #[expect(clippy::cast_precision_loss, reason = "a rate needs no 53 bits")]
                 let rate = bytes as f64;
@@ -89,7 +91,9 @@ fn failure_rate(text: &str) -> Result<f64, String> {
         format!("\"{text}\" has the unknown span \"{span}\": write one of {names}")
     })?;
     if !number.is_finite() || number <= 0.0 {
-        return Err(format!("\"{text}\" cannot be shown by any number of runs: write a rate above 0"));
+        return Err(format!(
+            "\"{text}\" cannot be shown by any number of runs: write a rate above 0"
+        ));
     }
     Ok(number / seconds)
 }
@@ -100,9 +104,14 @@ impl Want {
     pub fn words(&self) -> String {
         match self {
             Self::Detect(within) => {
-                format!("95 of 100 crashes are known to every node within {}", format_duration(*within))
+                format!(
+                    "95 of 100 crashes are known to every node within {}",
+                    format_duration(*within)
+                )
             }
-            Self::FalseFailures { text, .. } => format!("at most {text} living nodes declared failed"),
+            Self::FalseFailures { text, .. } => {
+                format!("at most {text} living nodes declared failed")
+            }
             Self::Bytes { text, .. } => format!("at most {text} sent per node"),
             Self::Event { share_ppm, within } => format!(
                 "an event reaches {} % of the nodes within {}",
@@ -134,7 +143,8 @@ impl FromStr for Pauses {
         let (mut share, mut on, mut p99, mut off) = (None, None, None, None);
         for part in text.split(',') {
             let form = "write share=0.02,on=300ms,p99=2s,off=10s";
-            let (key, value) = part.split_once('=').ok_or(format!("\"{part}\" has no value: {form}"))?;
+            let (key, value) =
+                part.split_once('=').ok_or(format!("\"{part}\" has no value: {form}"))?;
             let time = || match parse_duration(value) {
                 Ok(0) => Err(format!("{key} must be longer than 0s")),
                 other => other.map(Some),
@@ -179,7 +189,9 @@ pub fn latency(text: &str) -> Result<(Nanos, Nanos), String> {
         .ok_or_else(|| format!("\"{text}\" needs median and 99th percentile: write 500us,3ms"))?;
     let (median, p99) = (parse_duration(median)?, parse_duration(p99)?);
     if median == 0 || p99 < median {
-        return Err(format!("\"{text}\": the median must be above 0s and not above the 99th percentile"));
+        return Err(format!(
+            "\"{text}\": the median must be above 0s and not above the 99th percentile"
+        ));
     }
     Ok((median, p99))
 }
@@ -197,10 +209,7 @@ mod tests {
         assert!((rate * 604_800.0 - 1.0).abs() < 1e-12);
         let Ok(Want::Bytes { rate, .. }) = "bytes=20kB/s".parse() else { panic!("a rate") };
         assert!((rate - 20_000.0).abs() < 1e-9);
-        assert_eq!(
-            "t95=1s".parse(),
-            Ok(Want::Event { share_ppm: 950_000, within: 1_000_000_000 })
-        );
+        assert_eq!("t95=1s".parse(), Ok(Want::Event { share_ppm: 950_000, within: 1_000_000_000 }));
         assert_eq!(latency("500us,3ms"), Ok((500_000, 3_000_000)));
         let pauses: Pauses = "share=0.02,on=300ms,p99=2s,off=10s".parse().expect("pauses");
         assert_eq!((pauses.on, pauses.p99), (300_000_000, 2_000_000_000));
