@@ -1,4 +1,6 @@
-//! Anomalies of a process that runs: it is stopped, or cut off from its sockets.
+//! Anomalies of a process that runs: it is stopped, cut off from its sockets, or slow.
+//!
+//! Whatever cannot be taken at once waits in the backlog of its host, in order of arrival.
 
 use std::net::SocketAddr;
 
@@ -6,7 +8,7 @@ use uwasa_core::io::{Input, StreamAction, StreamId};
 use uwasa_core::node::Node;
 
 use crate::fact::Fact;
-use crate::net::{Happening, Power, Waiting};
+use crate::net::{Happening, Power, Presence, Waiting};
 use crate::scenario::{FaultKind, Nanos, NodeIndex};
 use crate::world::World;
 
@@ -32,6 +34,29 @@ impl Held {
             StreamAction::Finish => Self::Finish(id),
             StreamAction::Reset => Self::Reset(id),
         }
+    }
+}
+
+/// The processor of a slow host: it does one thing after the other, and each takes its time.
+#[derive(Debug, Default)]
+pub(crate) struct Processor {
+    /// What one input costs under each fault in force.
+    costs: Vec<(u32, Nanos)>,
+    /// It works on an input; the end of that is in the queue.
+    working: bool,
+    /// A deadline has come and waits for its turn.
+    timer_waits: bool,
+}
+
+impl Processor {
+    /// What one input costs now; 0: nothing.
+    fn cost(&self) -> Nanos {
+        self.costs.iter().map(|(_, cost)| *cost).max().unwrap_or(0)
+    }
+
+    /// The process is gone, and its work with it; the host stays slow.
+    pub(crate) fn stop(&mut self) {
+        (self.working, self.timer_waits) = (false, false);
     }
 }
 
@@ -82,10 +107,8 @@ impl World<'_> {
         self.fabric.presence[node as usize].power = Power::Up;
         self.alarms[node as usize].wake = Nanos::MAX;
         let deadline = self.nodes[node as usize].as_ref().and_then(Node::deadline);
-        if let Some((at, _)) = deadline
-            && at.as_nanos() <= now
-        {
-            self.feed(node, Input::Timeout);
+        if deadline.is_some_and(|(at, _)| at <= self.local_now(node)) {
+            self.on_deadline(node);
         } else {
             self.plan_wake(node);
         }
@@ -114,26 +137,93 @@ impl World<'_> {
         }
     }
 
+    /// The machine becomes slow for the fault `key`; what is there waits from now on.
+    pub(crate) fn slow_down(&mut self, node: NodeIndex, key: u32, per_input: Nanos) {
+        self.hosts[node as usize].processor.costs.push((key, per_input));
+        self.fabric.presence[node as usize].slow = true;
+    }
+
+    /// The fault `key` is over; unless another one goes on, the process does what waited at once.
+    pub(crate) fn speed_up(&mut self, node: NodeIndex, key: u32) {
+        let processor = &mut self.hosts[node as usize].processor;
+        processor.costs.retain(|(fault, _)| *fault != key);
+        if processor.costs.is_empty() {
+            self.fabric.presence[node as usize].slow = false;
+            self.catch_up(node);
+        }
+    }
+
+    /// The deadline of a running process has come: it is handed over, or waits for the processor.
+    pub(crate) fn on_deadline(&mut self, node: NodeIndex) {
+        if self.fabric.presence(node).slow {
+            self.hosts[node as usize].processor.timer_waits = true;
+            self.work(node);
+        } else {
+            self.feed(node, Input::Timeout);
+        }
+    }
+
+    /// Something waits in the backlog of a process that runs; a slow one turns to it when it can.
+    pub(crate) fn work(&mut self, node: NodeIndex) {
+        let Presence { power, life, blocked, slow } = self.fabric.presence(node);
+        let host = &mut self.hosts[node as usize];
+        let idle = slow && power == Power::Up && !host.processor.working;
+        if idle && (host.processor.timer_waits || host.backlog.has(blocked)) {
+            host.processor.working = true;
+            let done = self.fabric.now.saturating_add(host.processor.cost());
+            self.fabric.queue.push(done, Happening::Ready { node, life });
+        }
+    }
+
+    /// A processor has done the work that one input makes: the node takes it. A deadline goes before what waits, as a
+    /// timer does in a process whose reader is behind.
+    pub(crate) fn on_ready(&mut self, node: NodeIndex, life: u32) {
+        let presence = self.fabric.presence(node);
+        if presence.life != life || !presence.is_up() {
+            return;
+        }
+        let host = &mut self.hosts[node as usize];
+        host.processor.working = false;
+        if presence.power == Power::Paused || !presence.slow {
+            return;
+        }
+        if std::mem::take(&mut host.processor.timer_waits) {
+            self.feed(node, Input::Timeout);
+        } else if let Some(waiting) = host.backlog.pop(presence.blocked) {
+            self.take(waiting);
+        }
+        self.work(node);
+    }
+
     /// Does what waited, as far as nothing holds it up any more.
     fn catch_up(&mut self, node: NodeIndex) {
         let presence = self.fabric.presence(node);
-        if presence.power == Power::Paused {
+        if presence.power != Power::Up {
             return;
         }
-        let waiting: Vec<_> = if presence.blocked {
-            self.hosts[node as usize].backlog.take_commands()
-        } else {
+        if !presence.blocked {
             for held in std::mem::take(&mut self.hosts[node as usize].held) {
                 self.let_go(node, held);
             }
-            self.hosts[node as usize].backlog.take().into()
-        };
-        for waiting in waiting {
-            match waiting {
-                Waiting::Packet(packet) => self.feed_packet(packet),
-                Waiting::Stream(delivery) => self.feed_stream(delivery),
-                Waiting::Command(operation) => self.give(operation),
-            }
+        }
+        if presence.slow {
+            self.work(node);
+            return;
+        }
+        if std::mem::take(&mut self.hosts[node as usize].processor.timer_waits) {
+            self.feed(node, Input::Timeout);
+        }
+        for waiting in self.hosts[node as usize].backlog.take(presence.blocked) {
+            self.take(waiting);
+        }
+    }
+
+    /// A node takes what waited for it.
+    fn take(&mut self, waiting: Waiting) {
+        match waiting {
+            Waiting::Packet { packet, .. } => self.feed_packet(packet),
+            Waiting::Stream(delivery) => self.feed_stream(delivery),
+            Waiting::Command(operation) => self.give(operation),
         }
     }
 

@@ -71,6 +71,27 @@ impl Disk {
         }
     }
 
+    /// The file ends at a drawn byte: the medium lost the rest, or the file was copied while it was written.
+    pub fn tear(&mut self, rng: &mut Rng) {
+        self.cut(rng.index(self.file.len() + 1));
+    }
+
+    /// Somebody puts back an older copy: the file as it was after a drawn record, not the last one. As a journal only
+    /// appends until it is written anew, that is a part of it from the front. A file of one record stays as it is.
+    pub fn turn_back(&mut self, rng: &mut Rng) {
+        let ends: Vec<usize> =
+            (1..self.file.len()).filter(|&end| self.file[end - 1] == b'\n').collect();
+        if !ends.is_empty() {
+            self.cut(ends[rng.index(ends.len())]);
+        }
+    }
+
+    fn cut(&mut self, len: usize) {
+        self.kill();
+        self.file.truncate(len);
+        self.synced = self.file.len();
+    }
+
     /// Somebody deletes the file.
     pub fn erase(&mut self) {
         *self = Self::default();
@@ -147,6 +168,28 @@ mod tests {
             assert_eq!(disk.file().last(), Some(&b'\n'), "the next process cuts a torn line off");
         }
         assert!(torn > 25, "{torn} of 50 ends are torn");
+    }
+
+    #[test]
+    fn a_torn_file_ends_anywhere_and_an_older_one_after_a_record() {
+        let names = ["a", "b", "c", "d"];
+        let addr = SocketAddr::from(([10, 0, 0, 2], 7_946));
+        let (mut torn, mut known) = (0, std::collections::BTreeSet::new());
+        for seed in 0..50 {
+            let mut rng = Rng::from_seed([seed; 32]);
+            let mut disk = Disk::default();
+            disk.fill(names.iter().map(|name| (*name, addr)));
+            let whole = disk.file().len();
+            disk.turn_back(&mut rng);
+            assert!(disk.file().len() < whole && disk.file().ends_with(b"\n"));
+            known.insert(disk.open(false).seeds("me").count());
+            disk.fill(names.iter().map(|name| (*name, addr)));
+            disk.tear(&mut rng);
+            assert!(disk.file().len() <= whole);
+            torn += u32::from(!disk.file().ends_with(b"\n"));
+        }
+        assert!(torn > 25, "{torn} of 50 ends are torn");
+        assert_eq!(known.into_iter().collect::<Vec<_>>(), [1, 2, 3], "any age but the present");
     }
 
     #[test]

@@ -44,6 +44,7 @@ impl EchoWorld {
                 Happening::Packet(packet) => self.on_packet(packet),
                 Happening::Stream { .. }
                 | Happening::Phase { .. }
+                | Happening::Ready { .. }
                 | Happening::Boot(_)
                 | Happening::Join { .. }
                 | Happening::Lonely { .. }

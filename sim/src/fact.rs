@@ -6,10 +6,11 @@
 use uwasa_core::command::{Command, OpError, Reply};
 use uwasa_core::event::Event;
 use uwasa_core::node::Node;
-use uwasa_core::pool::Pool;
+use uwasa_core::pool::{NodeId, Pool};
 use uwasa_core::trace::Trace;
 
 use crate::check::Invariants;
+use crate::hazards::Damage;
 use crate::net::{Fabric, Fate};
 use crate::scenario::{Nanos, NodeIndex, Scenario};
 
@@ -33,6 +34,26 @@ pub struct Scene<'a> {
     pub pool: &'a Pool,
     /// Addresses, links, partitions, power.
     pub fabric: &'a Fabric,
+}
+
+impl Scene<'_> {
+    /// Whether `observer` has the right address of `subject`, and each of them can open what the other one seals.
+    #[must_use]
+    pub fn can_talk(&self, observer: NodeIndex, subject: NodeIndex) -> bool {
+        let node = |node: NodeIndex| self.nodes[node as usize].as_ref();
+        let (Some(one), Some(other)) = (node(observer), node(subject)) else { return false };
+        let opens = |reader: &Node, writer: &Node| {
+            let sealed = writer.keyring().primary();
+            sealed.is_none_or(|key| reader.keyring().keys().contains(key))
+        };
+        let sealed = one.keyring().is_enabled() == other.keyring().is_enabled();
+        let known =
+            one.member(NodeId(subject), self.pool).map(|member| member.profile.socket_addr());
+        sealed
+            && opens(one, other)
+            && opens(other, one)
+            && known.is_none_or(|addr| addr == self.fabric.topology.advertise(subject))
+    }
 }
 
 /// Something that happened.
@@ -79,6 +100,8 @@ pub enum Fact<'a> {
         bytes: &'a [u8],
         /// What the network will do with it.
         fate: Fate,
+        /// How it will differ when it arrives.
+        damage: Damage,
     },
     /// A datagram arrives at a host that does not take it.
     Dropped {
@@ -119,8 +142,12 @@ pub enum Arrived {
         from: NodeIndex,
         /// Which.
         serial: u64,
-        /// When it was sent.
+        /// When it was sent; of a replay, the original.
         sent_at: Nanos,
+        /// It is not as it was sent.
+        damaged: bool,
+        /// The network has sent it again; the number is that of the original.
+        replayed: bool,
     },
     /// Progress on a stream with this host.
     Stream {
@@ -137,7 +164,7 @@ pub enum Arrived {
 /// Why a host did not take a datagram.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    /// The sender's machine was switched off before it had left.
+    /// The sender's machine was switched off before it had left, or the receiver has moved to another address since.
     Cut,
     /// No process runs there.
     Down,

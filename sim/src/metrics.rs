@@ -58,6 +58,18 @@ pub struct Totals {
     pub datagrams_overflowed: u64,
     /// Delivered twice.
     pub datagrams_duplicated: u64,
+    /// Lost in bursts.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub datagrams_burst: u64,
+    /// Lost because they were too long for the way.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub datagrams_too_long: u64,
+    /// Damaged on their way.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub datagrams_damaged: u64,
+    /// Sent again by the network.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub datagrams_replayed: u64,
     /// Bytes in sent datagrams.
     pub datagram_bytes: u64,
     /// Bytes sent on streams.
@@ -127,8 +139,19 @@ impl Totals {
         }
     }
 
+    /// What only degradations do, in words.
+    #[must_use]
+    pub const fn hazards(&self) -> [(&'static str, u64); 4] {
+        [
+            ("Datagrams lost in bursts", self.datagrams_burst),
+            ("Datagrams too long for the way", self.datagrams_too_long),
+            ("Datagrams damaged on their way", self.datagrams_damaged),
+            ("Datagrams sent again by the network", self.datagrams_replayed),
+        ]
+    }
+
     /// Every counter. Destructured, so that a new one cannot be forgotten here.
-    fn all_mut(&mut self) -> [&mut u64; 30] {
+    fn all_mut(&mut self) -> [&mut u64; 34] {
         let Self {
             engine_events,
             datagrams_sent,
@@ -137,6 +160,10 @@ impl Totals {
             datagrams_unreachable,
             datagrams_overflowed,
             datagrams_duplicated,
+            datagrams_burst,
+            datagrams_too_long,
+            datagrams_damaged,
+            datagrams_replayed,
             datagram_bytes,
             stream_bytes,
             streams,
@@ -169,6 +196,10 @@ impl Totals {
             datagrams_unreachable,
             datagrams_overflowed,
             datagrams_duplicated,
+            datagrams_burst,
+            datagrams_too_long,
+            datagrams_damaged,
+            datagrams_replayed,
             datagram_bytes,
             stream_bytes,
             streams,

@@ -3,16 +3,21 @@
 //! Every draw is an integer draw from the sender's own stream, so the fate of one node's packets never depends on how
 //! many packets another one sends.
 
+mod packets;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use uwasa_core::rng::Rng;
 
+use crate::hazards::{Damage, Old, Senders};
 use crate::metrics::Totals;
 use crate::queue::EventQueue;
 use crate::scenario::{Latency, Link, Nanos, NodeIndex, Scenario};
 use crate::streams::{Delivery, Step};
-use crate::topology::Topology;
+use crate::topology::{Hazards, Topology};
+
+pub use packets::{Packet, Packets, Posted};
 
 /// Delay of a packet that never leaves its host.
 pub const LOOPBACK_DELAY: Nanos = 20_000;
@@ -68,6 +73,13 @@ pub enum Happening {
         /// Whether the next phase is one of trouble.
         on: bool,
     },
+    /// A slow processor has done the work that one input makes.
+    Ready {
+        /// Whose.
+        node: NodeIndex,
+        /// The life that works; a later life ignores it.
+        life: u32,
+    },
     /// A piece of workload is due.
     Work(u32),
 }
@@ -94,16 +106,18 @@ pub struct Presence {
     pub life: u32,
     /// What the process sends and what reaches it waits, while its timers fire on time.
     pub blocked: bool,
+    /// Its processor takes its time for every input.
+    pub slow: bool,
 }
 
 impl Presence {
     /// A machine that is off and has never run a process.
-    pub const OFF: Self = Self { power: Power::Off, life: 0, blocked: false };
+    pub const OFF: Self = Self { power: Power::Off, life: 0, blocked: false, slow: false };
 
     /// A process in its `life`th life, in good health.
     #[must_use]
     pub const fn running(life: u32) -> Self {
-        Self { power: Power::Up, life, blocked: false }
+        Self { power: Power::Up, life, blocked: false, slow: false }
     }
 
     /// Whether the process exists, paused or not.
@@ -112,7 +126,13 @@ impl Presence {
         matches!(self.power, Power::Up | Power::Paused)
     }
 
-    /// Whether the process takes what reaches it at once, and what it sends leaves at once.
+    /// Whether the process takes what reaches it at once.
+    #[must_use]
+    pub const fn takes_input(self) -> bool {
+        self.is_responsive() && !self.slow
+    }
+
+    /// Whether the process runs and its sockets work, at whatever speed.
     #[must_use]
     pub const fn is_responsive(self) -> bool {
         matches!(self.power, Power::Up) && !self.blocked
@@ -124,14 +144,29 @@ impl Presence {
 pub enum Fate {
     /// Nobody has the address.
     Nowhere,
-    /// A partition stops it.
+    /// A partition or a cut stops it.
     Blocked,
-    /// It is lost on the way.
+    /// It is lost by itself.
     Lost,
+    /// It is lost in a burst.
+    Burst,
+    /// It is too long for the way.
+    TooLong,
     /// It arrives after this delay.
     Once(Nanos),
     /// It arrives twice.
     Twice(Nanos, Nanos),
+}
+
+/// What became of a datagram when it was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Sending {
+    /// The host that has the address; `None`: nobody.
+    pub to: Option<NodeIndex>,
+    /// What the network will do with it.
+    pub fate: Fate,
+    /// How it differs when it arrives.
+    pub damage: Damage,
 }
 
 /// Draws the fate of one datagram on `link`.
@@ -214,122 +249,23 @@ impl Uplinks {
     }
 }
 
-/// One datagram in flight.
-#[derive(Debug)]
-pub struct Packet {
-    /// Sender.
-    pub from: NodeIndex,
-    /// Receiver.
-    pub to: NodeIndex,
-    /// Payload.
-    pub bytes: Vec<u8>,
-    /// Unique in the run, in order of sending.
-    pub serial: u64,
-    /// When it was sent.
-    pub sent_at: Nanos,
-    /// When its last byte leaves the sender.
-    departure: Nanos,
-    /// The sender's machine was switched off before.
-    cut: bool,
-    /// Arrivals still to come.
-    arrivals: u8,
-}
-
-impl Packet {
-    /// Whether it has left its sender; false: the sender's machine was switched off first.
-    #[must_use]
-    pub const fn departed(&self) -> bool {
-        !self.cut
-    }
-}
-
-/// When a datagram sets out, and its number.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Posted {
-    /// Unique in the run, in order of sending.
-    pub serial: u64,
-    /// When its sender handed it over.
-    pub sent_at: Nanos,
-    /// When its last byte leaves the sender.
-    pub departure: Nanos,
-}
-
-/// Datagrams in flight. Slots keep their buffers, so a steady state allocates nothing.
-#[derive(Debug, Default)]
-pub struct Packets {
-    slots: Vec<Packet>,
-    free: Vec<u32>,
-}
-
-impl Packets {
-    /// Copies `bytes` in, which leave at `departure`; `arrivals` releases will free the slot.
-    pub fn store(
-        &mut self,
-        (from, to): (NodeIndex, NodeIndex),
-        bytes: &[u8],
-        Posted { serial, sent_at, departure }: Posted,
-        arrivals: u8,
-    ) -> u32 {
-        if let Some(index) = self.free.pop() {
-            let slot = &mut self.slots[index as usize];
-            slot.bytes.clear();
-            slot.bytes.extend_from_slice(bytes);
-            (slot.from, slot.to, slot.arrivals) = (from, to, arrivals);
-            (slot.serial, slot.sent_at) = (serial, sent_at);
-            (slot.departure, slot.cut) = (departure, false);
-            return index;
-        }
-        let index = u32::try_from(self.slots.len()).expect("fewer than 2^32 packets in flight");
-        let bytes = bytes.to_vec();
-        self.slots.push(Packet {
-            from,
-            to,
-            bytes,
-            serial,
-            sent_at,
-            departure,
-            cut: false,
-            arrivals,
-        });
-        index
-    }
-
-    /// The packet in slot `index`.
-    #[must_use]
-    pub fn get(&self, index: u32) -> &Packet {
-        &self.slots[index as usize]
-    }
-
-    /// What `from` would have sent after `now` never leaves it.
-    fn cut(&mut self, from: NodeIndex, now: Nanos) {
-        let waiting = |slot: &&mut Packet| slot.from == from && slot.departure > now;
-        for slot in self.slots.iter_mut().filter(waiting) {
-            slot.cut = true;
-        }
-    }
-
-    /// One arrival of slot `index` is dealt with.
-    pub fn release(&mut self, index: u32) {
-        let slot = &mut self.slots[index as usize];
-        slot.arrivals -= 1;
-        if slot.arrivals == 0 {
-            self.free.push(index);
-        }
-    }
-}
-
-/// What waits for a process that is paused or blocked.
+/// What waits for a process that is paused, blocked or slow.
 #[derive(Debug)]
 pub enum Waiting {
-    /// A datagram: index into [`Packets`].
-    Packet(u32),
+    /// A datagram.
+    Packet {
+        /// Index into [`Packets`].
+        packet: u32,
+        /// Its size in bytes.
+        bytes: u64,
+    },
     /// Progress on a stream. The sender's window holds it back, so it does not count against the receive buffer.
     Stream(Delivery),
     /// A command of the application: index of the operation.
     Command(u64),
 }
 
-/// Input of a paused or blocked process in order of arrival, with a limit on datagram bytes.
+/// Input of a paused, blocked or slow process in order of arrival, with a limit on datagram bytes.
 #[derive(Debug, Default)]
 pub struct Backlog {
     waiting: VecDeque<Waiting>,
@@ -339,12 +275,13 @@ pub struct Backlog {
 impl Backlog {
     /// Adds a datagram of `bytes` bytes; false if the buffer of `limit` bytes (0: unlimited) has no room for it.
     pub fn push_packet(&mut self, packet: u32, bytes: usize, limit: u64) -> bool {
-        let total = self.datagram_bytes + bytes as u64;
+        let bytes = bytes as u64;
+        let total = self.datagram_bytes + bytes;
         if limit != 0 && total > limit {
             return false;
         }
         self.datagram_bytes = total;
-        self.waiting.push_back(Waiting::Packet(packet));
+        self.waiting.push_back(Waiting::Packet { packet, bytes });
         true
     }
 
@@ -353,19 +290,29 @@ impl Backlog {
         self.waiting.push_back(waiting);
     }
 
-    /// Takes everything out; the limit starts afresh.
-    pub fn take(&mut self) -> VecDeque<Waiting> {
-        self.datagram_bytes = 0;
-        std::mem::take(&mut self.waiting)
+    /// Whether there is something to take; of a process without sockets, a command.
+    #[must_use]
+    pub fn has(&self, no_sockets: bool) -> bool {
+        self.first(no_sockets).is_some()
     }
 
-    /// Takes out what needs no socket.
-    pub fn take_commands(&mut self) -> Vec<Waiting> {
-        let (commands, rest): (Vec<_>, VecDeque<_>) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition(|waiting| matches!(waiting, Waiting::Command(_)));
-        self.waiting = rest;
-        commands
+    /// Takes the first thing out, or the first that needs no socket.
+    pub fn pop(&mut self, no_sockets: bool) -> Option<Waiting> {
+        let waiting = self.waiting.remove(self.first(no_sockets)?)?;
+        if let Waiting::Packet { bytes, .. } = &waiting {
+            self.datagram_bytes -= bytes;
+        }
+        Some(waiting)
+    }
+
+    /// Takes everything out, or everything that needs no socket.
+    pub fn take(&mut self, no_sockets: bool) -> Vec<Waiting> {
+        std::iter::from_fn(|| self.pop(no_sockets)).collect()
+    }
+
+    fn first(&self, no_sockets: bool) -> Option<usize> {
+        let fits = |waiting: &Waiting| !no_sockets || matches!(waiting, Waiting::Command(_));
+        self.waiting.iter().position(fits)
     }
 }
 
@@ -380,6 +327,8 @@ pub struct Fabric {
     pub topology: Topology,
     /// Sending sides.
     pub uplinks: Uplinks,
+    /// What degradations have done to them.
+    pub hazards: Senders,
     /// Datagrams in flight.
     pub packets: Packets,
     /// State of each host.
@@ -398,6 +347,7 @@ impl Fabric {
             queue: EventQueue::new(),
             topology: Topology::new(scenario),
             uplinks: Uplinks::new(key, nodes, scenario.network.bandwidth),
+            hazards: Senders::new(key, nodes),
             packets: Packets::default(),
             presence: vec![Presence::OFF; nodes],
             totals: Totals::default(),
@@ -419,20 +369,16 @@ impl Fabric {
 
     /// Sends one datagram. Partitions are judged now; what is on its way already arrives. Says where it goes and what
     /// becomes of it; its number is that of datagrams sent so far.
-    pub fn send_datagram(
-        &mut self,
-        from: NodeIndex,
-        to: SocketAddr,
-        bytes: &[u8],
-    ) -> (Option<NodeIndex>, Fate) {
+    pub fn send_datagram(&mut self, from: NodeIndex, to: SocketAddr, bytes: &[u8]) -> Sending {
         self.totals.datagrams_sent += 1;
         self.totals.datagram_bytes += bytes.len() as u64;
         let Some(destination) = self.topology.resolve(from, to) else {
             self.totals.datagrams_unreachable += 1;
-            return (None, Fate::Nowhere);
+            return Sending { to: None, fate: Fate::Nowhere, damage: Damage::default() };
         };
         let to = destination.node;
         let (serial, sent_at) = (self.totals.datagrams_sent, self.now);
+        let mut hazards = None;
         let (departure, fate) = if destination.loopback {
             (sent_at, Fate::Once(LOOPBACK_DELAY))
         } else {
@@ -440,15 +386,74 @@ impl Fabric {
             let fate = if self.topology.is_blocked(from, to) {
                 Fate::Blocked
             } else {
-                draw_fate(self.topology.link(from, to), self.uplinks.rng(from))
+                hazards = self.topology.hazards(from, to);
+                self.fate((from, to), bytes.len(), hazards)
             };
             (departure, fate)
         };
-        self.post((from, to), bytes, Posted { serial, sent_at, departure }, fate);
-        (Some(to), fate)
+        let packet = self.post((from, to), bytes, Posted { serial, sent_at, departure }, fate);
+        let mut damage = Damage::default();
+        if let Some(hazards) = hazards {
+            if let Some(packet) = packet {
+                damage = self.damage(packet, &hazards);
+            }
+            if hazards.replay_ppm > 0 {
+                let old = Old { to, bytes: bytes.to_vec(), serial, sent_at };
+                self.replay(from, hazards.replay_ppm, old);
+            }
+        }
+        Sending { to: Some(to), fate, damage }
     }
 
-    fn post(&mut self, ends: (NodeIndex, NodeIndex), bytes: &[u8], posted: Posted, fate: Fate) {
+    /// What becomes of a datagram that nothing blocks.
+    fn fate(
+        &mut self,
+        (from, to): (NodeIndex, NodeIndex),
+        bytes: usize,
+        hazards: Option<Hazards>,
+    ) -> Fate {
+        if let Some(hazards) = hazards {
+            if hazards.mtu.is_some_and(|mtu| bytes > mtu as usize) {
+                return Fate::TooLong;
+            }
+            if hazards.burst.is_some_and(|burst| self.hazards.is_lost(from, burst)) {
+                return Fate::Burst;
+            }
+        }
+        draw_fate(&self.topology.link(from, to), self.uplinks.rng(from))
+    }
+
+    fn damage(&mut self, packet: u32, hazards: &Hazards) -> Damage {
+        let packet = self.packets.get_mut(packet);
+        let damage = self.hazards.damage(packet.from, hazards, &mut packet.bytes);
+        if !damage.is_none() {
+            packet.damaged = true;
+            self.totals.datagrams_damaged += 1;
+        }
+        damage
+    }
+
+    /// Keeps a datagram, and lets an older one of the same sender go again to whom it was for, if nothing blocks it now.
+    fn replay(&mut self, from: NodeIndex, share_ppm: u32, new: Old) {
+        let Some((old, rng)) = self.hazards.replay(from, share_ppm, new) else { return };
+        let at = self.now.saturating_add(draw_delay(&self.topology.link(from, old.to), rng));
+        if self.topology.is_blocked(from, old.to) {
+            return;
+        }
+        let posted = Posted { serial: old.serial, sent_at: old.sent_at, departure: self.now };
+        let packet = self.packets.store((from, old.to), &old.bytes, posted, 1);
+        self.packets.get_mut(packet).replayed = true;
+        self.queue.push(at, Happening::Packet(packet));
+        self.totals.datagrams_replayed += 1;
+    }
+
+    fn post(
+        &mut self,
+        ends: (NodeIndex, NodeIndex),
+        bytes: &[u8],
+        posted: Posted,
+        fate: Fate,
+    ) -> Option<u32> {
         let mut plan = |delays: &[Nanos]| {
             let arrivals = u8::try_from(delays.len()).expect("a datagram arrives twice at most");
             let packet = self.packets.store(ends, bytes, posted, arrivals);
@@ -456,16 +461,20 @@ impl Fabric {
                 let at = posted.departure.saturating_add(*delay);
                 self.queue.push(at, Happening::Packet(packet));
             }
+            Some(packet)
         };
         match fate {
+            Fate::Once(delay) => return plan(&[delay]),
+            Fate::Twice(first, second) => {
+                self.totals.datagrams_duplicated += 1;
+                return plan(&[first, second]);
+            }
             Fate::Nowhere | Fate::Blocked => self.totals.datagrams_unreachable += 1,
             Fate::Lost => self.totals.datagrams_lost += 1,
-            Fate::Once(delay) => plan(&[delay]),
-            Fate::Twice(first, second) => {
-                plan(&[first, second]);
-                self.totals.datagrams_duplicated += 1;
-            }
+            Fate::Burst => self.totals.datagrams_burst += 1,
+            Fate::TooLong => self.totals.datagrams_too_long += 1,
         }
+        None
     }
 }
 
@@ -563,8 +572,10 @@ mod tests {
         assert!(!backlog.push_packet(2, 600, 1_000));
         backlog.push(Waiting::Command(0));
         assert!(backlog.push_packet(3, 400, 1_000));
-        assert_eq!(backlog.take().len(), 3);
-        assert!(backlog.push_packet(4, 1_000, 1_000));
+        assert!(matches!(backlog.pop(true), Some(Waiting::Command(0))), "it needs no socket");
+        assert!(backlog.pop(true).is_none() && !backlog.has(true));
+        assert_eq!(backlog.take(false).len(), 2);
+        assert!(backlog.push_packet(4, 1_000, 1_000), "the limit starts afresh");
     }
 
     #[test]

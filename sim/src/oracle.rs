@@ -20,6 +20,7 @@ use uwasa_core::node::Node;
 use uwasa_core::rng::Rng;
 use uwasa_core::trace::{Cause, MemberState, Trace};
 
+use crate::fact::Scene;
 use crate::metrics::{Departure, FalseFailure};
 use crate::net::Fabric;
 use crate::scenario::{ExpectKind, Nanos, NodeIndex, Scenario};
@@ -245,7 +246,7 @@ impl Oracle {
     }
 
     /// A state change of `observer`.
-    pub fn trace(&mut self, observer: NodeIndex, trace: &Trace, fabric: &Fabric) {
+    pub fn trace(&mut self, observer: NodeIndex, trace: &Trace, scene: Scene<'_>) {
         if !self.is_member(observer) {
             return;
         }
@@ -254,7 +255,7 @@ impl Oracle {
                 let subject = subject.0;
                 if self.is_member(subject) {
                     let edge = Edge { observer, subject, incarnation, cause };
-                    self.edge(&edge, from, to, fabric);
+                    self.edge(&edge, from, to, scene);
                 }
             }
             Trace::EventAccepted { ltime, path } => self.events.accepted(ltime, path),
@@ -297,8 +298,9 @@ impl Oracle {
         edge: &Edge,
         from: Option<MemberState>,
         to: Option<MemberState>,
-        fabric: &Fabric,
+        scene: Scene<'_>,
     ) {
+        let fabric = scene.fabric;
         let &Edge { observer, subject, .. } = edge;
         if observer == subject {
             return;
@@ -313,7 +315,7 @@ impl Oracle {
                 self.note_departure(edge, state, fabric.now);
                 if state == MemberState::Dead {
                     self.note_sighting(edge, fabric.now, false);
-                    self.judge_death(edge, fabric);
+                    self.judge_death(edge, scene);
                 }
             }
             Some(MemberState::Alive) | None => {}
@@ -348,13 +350,16 @@ impl Oracle {
         }
     }
 
-    /// A death is false if its subject lives, runs unhindered and is reachable both ways. Word of a death that was true when it was
+    /// A death is false if its subject lives, its sockets work, both reach each other, have the keys for it, and the
+    /// observer knows the address. Word of a death that was true when it was
     /// first declared may still travel after its subject is back; that is no new mistake.
-    fn judge_death(&mut self, edge: &Edge, fabric: &Fabric) {
+    fn judge_death(&mut self, edge: &Edge, scene: Scene<'_>) {
+        let fabric = scene.fabric;
         let &Edge { observer, subject, incarnation, cause } = edge;
         let innocent = self.matrix.live().contains(subject)
             && fabric.presence(subject).is_responsive()
-            && fabric.topology.is_mutually_reachable(observer, subject);
+            && fabric.topology.is_mutually_reachable(observer, subject)
+            && scene.can_talk(observer, subject);
         let true_deaths = &mut self.true_deaths[subject as usize];
         if !innocent {
             if !true_deaths.contains(&incarnation) {

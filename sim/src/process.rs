@@ -23,6 +23,8 @@ use crate::world::{Alarm, World};
 
 /// Number of the first node stream.
 const NODE_STREAMS: u64 = 1 << 32;
+/// Number of the first stream of damage to snapshots; one per host follows. Link streams lie below.
+const DISK_STREAMS: u64 = 3 << 32;
 
 impl World<'_> {
     /// Builds every member in the middle of a cluster that has been there for long.
@@ -56,7 +58,7 @@ impl World<'_> {
     /// Builds the node of a process that starts now, with what is on its disk; whether it finds members there to rejoin.
     pub(crate) fn start_node(&mut self, node: NodeIndex) -> bool {
         let presence = &mut self.fabric.presence[node as usize];
-        *presence = Presence::running(presence.life + 1);
+        *presence = Presence { slow: presence.slow, ..Presence::running(presence.life + 1) };
         let life = presence.life;
         self.oracle.started(self.fabric.now, node, life);
         let rejoin_after_leave = self.scenario.config.rejoin_after_leave;
@@ -67,7 +69,7 @@ impl World<'_> {
         self.fabric.totals.snapshot_restarts += u64::from(restored.is_some());
         let (identity, seed) = (self.identity(node), self.node_seed(node, life));
         let config = self.config_of(node);
-        let now = Instant::from_nanos(self.fabric.now);
+        let now = self.local_now(node);
         let mut cx = Cx { now, pool: &mut self.pool, out: &mut self.outbox };
         let built = match &restored {
             Some(restored) => Node::restore(config, &identity, seed, restored, &mut cx),
@@ -114,8 +116,8 @@ impl World<'_> {
 
     /// A process ends in good order; its host stays on.
     pub(crate) fn quit(&mut self, node: NodeIndex, how: End) {
+        let now = self.local_now(node);
         if let Some(state) = self.nodes[node as usize].as_mut() {
-            let now = Instant::from_nanos(self.fabric.now);
             state.stop(&mut Cx { now, pool: &mut self.pool, out: &mut self.outbox });
             self.drain(node);
             self.forget_answers();
@@ -140,9 +142,10 @@ impl World<'_> {
         host.exit_overdue = false;
         host.held.clear();
         self.alarms[node as usize] = Alarm::OFF;
-        for waiting in host.backlog.take() {
+        host.processor.stop();
+        for waiting in host.backlog.take(false) {
             match waiting {
-                Waiting::Packet(packet) => self.refuse(packet, Refusal::Down),
+                Waiting::Packet { packet, .. } => self.refuse(packet, Refusal::Down),
                 Waiting::Stream(delivery) => {
                     if let Delivered::Data(buffer) = delivery.what {
                         self.streams.recycle(buffer);
@@ -160,7 +163,7 @@ impl World<'_> {
         let version = self.scenario.config.serf_protocol_version;
         let meta = wire::tags::encode(&spec.tags, version)
             .expect("the scenario was validated: tags fit, in the older form too");
-        Identity::new(self.scenario.protocol_name(node), spec.advertise)
+        Identity::new(self.scenario.protocol_name(node), self.fabric.topology.advertise(node))
             .and_then(|identity| identity.with_meta(meta))
             .expect("the scenario was validated: names and addresses are usable")
     }
@@ -169,13 +172,22 @@ impl World<'_> {
     fn config_of(&mut self, node: NodeIndex) -> Arc<Config> {
         let (config, host) = (&self.scenario.config, &mut self.hosts[node as usize]);
         if !config.keyring_file {
-            host.keyring = config.keyring.clone();
+            host.keyring = host.configured.clone();
         }
         if host.keyring == config.keyring {
             return config.clone();
         }
         let options = Options { keyring: host.keyring.clone(), ..Options::clone(config) };
         Arc::new(options.validate().expect("other keys of the same kind break no rule"))
+    }
+
+    /// The draws that damage the snapshot which the `life`th process on a host left behind.
+    pub(crate) fn disk_rng(&self, node: NodeIndex, life: u32) -> Rng {
+        let mut rng = Rng::from_seed_stream(self.key, DISK_STREAMS + u64::from(node));
+        for _ in 1..life {
+            rng.next_u64();
+        }
+        rng
     }
 
     /// The seed of one life of a node: draw number `life` of the node's own stream.

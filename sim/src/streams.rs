@@ -467,8 +467,8 @@ impl Streams {
         let record = &self.connections[connection as usize];
         let (client, server) = (record.ends[0].node, record.ends[1].node);
         !record.loopback
-            && (fabric.topology.is_blocked(client, server)
-                || fabric.topology.is_blocked(server, client)
+            && (fabric.topology.is_stream_blocked(client, server)
+                || fabric.topology.is_stream_blocked(server, client)
                 || fabric.presence(server).power == Power::Off)
     }
 
@@ -477,7 +477,8 @@ impl Streams {
         let record = &self.connections[connection as usize];
         let (from, to) = (record.ends[side.index()].node, record.ends[side.other().index()].node);
         !record.loopback
-            && (fabric.topology.is_blocked(from, to) || fabric.presence(to).power == Power::Off)
+            && (fabric.topology.is_stream_blocked(from, to)
+                || fabric.presence(to).power == Power::Off)
     }
 
     /// When something sent now from `side` arrives.
@@ -496,7 +497,9 @@ impl Streams {
         let (from, to) = (record.ends[side.index()].node, record.ends[side.other().index()].node);
         let departure = fabric.uplinks.depart(from, fabric.now, bytes);
         let link = fabric.topology.link(from, to);
-        departure.saturating_add(segment_delay(link, rto, fabric.uplinks.rng(from)))
+        let burst = fabric.topology.hazards(from, to).and_then(|hazards| hazards.burst);
+        let in_burst = || burst.is_some_and(|burst| fabric.hazards.is_lost(from, burst));
+        departure.saturating_add(segment_delay(&link, rto, fabric.uplinks.rng(from), in_burst))
     }
 
     fn plan(&mut self, connection: u32, at: Nanos, step: Step, fabric: &mut Fabric) {
@@ -551,11 +554,16 @@ impl Streams {
 
 /// The delay of one segment: each loss costs one more timeout, doubling. Faster recovery by duplicate acknowledgements
 /// is left out, because a push/pull message is mostly one chunk and its loss is a loss at the tail.
-fn segment_delay(link: &Link, rto: Nanos, rng: &mut Rng) -> Nanos {
+fn segment_delay(
+    link: &Link,
+    rto: Nanos,
+    rng: &mut Rng,
+    mut in_burst: impl FnMut() -> bool,
+) -> Nanos {
     let mut delay = draw_delay(link, rng);
     if link.stream_loss {
         let mut tries = 0;
-        while tries < DATA_TRIES && rng.chance(link.loss_ppm) {
+        while tries < DATA_TRIES && (rng.chance(link.loss_ppm) || in_burst()) {
             delay = delay.saturating_add(backoff(rto, tries));
             tries += 1;
         }

@@ -1,8 +1,17 @@
 //! Who is where: addresses, link classes between regions, and who can reach whom under partitions.
 
+mod degraded;
+mod masks;
+
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::scenario::{Latency, Link, NodeIndex, Scenario};
+use crate::scenario::{Degradation, Link, NodeIndex, Scenario, Transport};
+
+use degraded::Degraded;
+use masks::{Cut, Masks};
+
+pub use degraded::Hazards;
 
 /// No node.
 const NONE: u32 = u32::MAX;
@@ -23,13 +32,13 @@ pub struct Destination {
 pub struct Topology {
     addresses: Addresses,
     places: Vec<Place>,
+    /// Whether the address of each node leads to it; not so for one that will take it over, or has lost it.
+    holds: Vec<bool>,
     regions: usize,
-    base_links: Vec<Link>,
-    /// Links with every active degradation applied.
     links: Vec<Link>,
     /// Mean delay of each of them, in nanoseconds.
     mean_delays: Vec<f64>,
-    degradations: Vec<(u32, Option<u32>, Option<Latency>)>,
+    degraded: Degraded,
     masks: Masks,
 }
 
@@ -49,15 +58,17 @@ impl Topology {
             .iter()
             .map(|spec| Place { addr: spec.addr, advertise: spec.advertise, region: spec.region })
             .collect();
+        let holds: Vec<_> =
+            (0..).zip(&places).map(|(node, _)| !scenario.is_stranger(node)).collect();
         Self {
-            addresses: Addresses::new(places.iter().map(|place| place.addr)),
+            addresses: Addresses::of(&places, &holds),
+            holds,
             masks: Masks::new(places.len()),
             places,
             regions: scenario.network.regions.len().max(1),
-            base_links: scenario.network.links.clone(),
             links: scenario.network.links.clone(),
             mean_delays: scenario.network.links.iter().map(Link::mean_delay).collect(),
-            degradations: Vec::new(),
+            degraded: Degraded::default(),
         }
     }
 
@@ -65,6 +76,27 @@ impl Topology {
     #[must_use]
     pub fn addr(&self, node: NodeIndex) -> SocketAddr {
         self.places[node as usize].addr
+    }
+
+    /// The address that `node` announces.
+    #[must_use]
+    pub fn advertise(&self, node: NodeIndex) -> SocketAddr {
+        self.places[node as usize].advertise
+    }
+
+    /// `node` is reached at `to` from now on, announces that, and is reached there only.
+    pub fn relocate(&mut self, node: NodeIndex, to: SocketAddr) {
+        let place = &mut self.places[node as usize];
+        (place.addr, place.advertise) = (to, to);
+        self.addresses = Addresses::of(&self.places, &self.holds);
+    }
+
+    /// The address of `owner` leads to `taker` from now on, which announces it.
+    pub fn take_over(&mut self, taker: NodeIndex, owner: NodeIndex) {
+        self.holds[owner as usize] = false;
+        self.holds[taker as usize] = true;
+        let addr = self.places[owner as usize].addr;
+        self.relocate(taker, addr);
     }
 
     /// Where a packet from `from` to `to` goes; `None`: nowhere. It goes to the node that really has the address. One that
@@ -83,17 +115,30 @@ impl Topology {
         }
     }
 
-    /// The link class from one node to another.
+    /// The link from one node to another, with every degradation that covers it.
     #[must_use]
-    pub fn link(&self, from: NodeIndex, to: NodeIndex) -> &Link {
-        &self.links[self.class(from, to)]
+    pub fn link(&self, from: NodeIndex, to: NodeIndex) -> Cow<'_, Link> {
+        let link = &self.links[self.class(from, to)];
+        if self.degraded.is_empty() {
+            return Cow::Borrowed(link);
+        }
+        self.degraded.link(link, from, to)
+    }
+
+    /// What else happens to packets from one node to another; `None`: nothing, as always without a degradation.
+    #[must_use]
+    pub fn hazards(&self, from: NodeIndex, to: NodeIndex) -> Option<Hazards> {
+        if self.degraded.is_empty() { None } else { self.degraded.hazards(from, to) }
     }
 
     /// The mean time that a datagram takes from one node to another unless it is lost, in nanoseconds; queueing behind
     /// other datagrams of the sender is not in it.
     #[must_use]
     pub fn mean_delay(&self, from: NodeIndex, to: NodeIndex) -> f64 {
-        self.mean_delays[self.class(from, to)]
+        match self.link(from, to) {
+            Cow::Borrowed(_) => self.mean_delays[self.class(from, to)],
+            Cow::Owned(link) => link.mean_delay(),
+        }
     }
 
     fn class(&self, from: NodeIndex, to: NodeIndex) -> usize {
@@ -102,13 +147,20 @@ impl Topology {
         from * self.regions + to
     }
 
-    /// Whether a partition stops packets from `from` to `to`.
+    /// Whether a partition or a cut stops datagrams from `from` to `to`.
     #[must_use]
     pub fn is_blocked(&self, from: NodeIndex, to: NodeIndex) -> bool {
         self.masks.is_blocked(from as usize, to as usize)
     }
 
-    /// Whether each of the two reaches the other at the address it announces.
+    /// Whether a partition or a cut stops segments of streams from `from` to `to`.
+    #[must_use]
+    pub fn is_stream_blocked(&self, from: NodeIndex, to: NodeIndex) -> bool {
+        self.masks.is_stream_blocked(from as usize, to as usize)
+    }
+
+    /// Whether each of the two reaches the other with datagrams at the address it announces. Streams do not count, nor do
+    /// relays: what probes and gossip use is what a death is judged by.
     #[must_use]
     pub fn is_mutually_reachable(&self, a: NodeIndex, b: NodeIndex) -> bool {
         let reaches = |from: NodeIndex, to: NodeIndex| {
@@ -121,59 +173,62 @@ impl Topology {
 
     /// Starts the partition `key`.
     pub fn partition(&mut self, key: u32, groups: &[Vec<NodeIndex>], one_way: bool) {
-        self.masks.add(Cut::new(key, groups, one_way, self.places.len()));
+        self.masks.add(Cut::sides(key, groups, one_way, self.places.len()));
     }
 
-    /// Ends the partition `key`.
+    /// Starts the cut `key`: the first `nodes` nodes stand in a ring and reach only `reach` on either side.
+    pub fn ring(&mut self, key: u32, nodes: u32, reach: u32) {
+        self.masks.add(Cut::ring(key, nodes, reach));
+    }
+
+    /// Starts the cut `key`: what the first send to the second is stopped; `None` is everybody.
+    pub fn cut(&mut self, key: u32, ends: [Option<&[NodeIndex]>; 2], transport: Transport) {
+        self.masks.add(Cut::between(key, ends, transport, self.places.len()));
+    }
+
+    /// Ends the partition or cut `key`.
     pub fn heal(&mut self, key: u32) {
         self.masks.remove(key);
     }
 
-    /// Makes every link worse; the degradation that started last wins.
-    pub fn degrade(&mut self, key: u32, loss_ppm: Option<u32>, latency: Option<&Latency>) {
-        self.degradations.push((key, loss_ppm, latency.cloned()));
-        self.rebuild_links();
+    /// Makes the links that it covers worse; of several degradations the one that started last wins.
+    pub fn degrade(&mut self, key: u32, degradation: &Degradation) {
+        self.degraded.add(key, degradation, self.places.len());
     }
 
     /// Ends the degradation `key`.
     pub fn restore(&mut self, key: u32) {
-        self.degradations.retain(|(other, ..)| *other != key);
-        self.rebuild_links();
-    }
-
-    fn rebuild_links(&mut self) {
-        self.links.clone_from(&self.base_links);
-        for (_, loss_ppm, latency) in &self.degradations {
-            for link in &mut self.links {
-                link.loss_ppm = loss_ppm.unwrap_or(link.loss_ppm);
-                if let Some(latency) = latency {
-                    link.latency = latency.clone();
-                }
-            }
-        }
-        self.mean_delays = self.links.iter().map(Link::mean_delay).collect();
+        self.degraded.remove(key);
     }
 }
 
-/// Address to node. A test cluster's addresses are nearly always consecutive, so an index does instead of a hash.
+/// Address to node, one address for each node that has one. A test cluster's addresses are nearly always consecutive, so an index does instead of a hash.
 #[derive(Debug)]
 struct Addresses {
     /// Sorted, for everything the flat table does not cover.
     sorted: Vec<(SocketAddr, u32)>,
-    /// IPv4 key (address and port in 48 bits) of each node; `u64::MAX` for IPv6.
+    /// IPv4 key (address and port in 48 bits) of each address; `u64::MAX` for IPv6.
     keys: Vec<u64>,
+    /// Whose each of them is.
+    nodes: Vec<u32>,
     base: u64,
     shift: u32,
     flat: Vec<u32>,
 }
 
 impl Addresses {
-    fn new(addresses: impl Iterator<Item = SocketAddr>) -> Self {
-        let mut sorted: Vec<_> = addresses.zip(0_u32..).collect();
+    fn of(places: &[Place], holds: &[bool]) -> Self {
+        let held = places.iter().zip(0..).zip(holds).filter(|(_, holds)| **holds);
+        Self::new(held.map(|((place, node), _)| (place.addr, node)))
+    }
+
+    fn new(addresses: impl Iterator<Item = (SocketAddr, u32)>) -> Self {
+        let mut sorted: Vec<_> = addresses.collect();
+        let nodes = sorted.iter().map(|(_, node)| *node).collect();
         let keys: Vec<_> =
             sorted.iter().map(|(addr, _)| v4_key(*addr).unwrap_or(u64::MAX)).collect();
         sorted.sort_unstable();
-        let mut this = Self { sorted, keys, base: 0, shift: 0, flat: Vec::new() };
+        let mut this = Self { sorted, keys, nodes, base: 0, shift: 0, flat: Vec::new() };
         this.flatten();
         this
     }
@@ -195,9 +250,9 @@ impl Addresses {
         let Ok(slots) = usize::try_from(slots) else { return };
         (self.base, self.shift) = (low, shift);
         self.flat = vec![NONE; slots];
-        for (key, node) in self.keys.iter().zip(0_u32..) {
+        for (key, index) in self.keys.iter().zip(0_u32..) {
             if let Some(slot) = slot_of(*key, low, shift, slots) {
-                self.flat[slot] = node;
+                self.flat[slot] = index;
             }
         }
     }
@@ -206,8 +261,9 @@ impl Addresses {
         if let Some(key) = v4_key(addr)
             && let Some(slot) = slot_of(key, self.base, self.shift, self.flat.len())
         {
-            let node = self.flat[slot];
-            return (node != NONE && self.keys[node as usize] == key).then_some(node);
+            let index = self.flat[slot];
+            let found = index != NONE && self.keys[index as usize] == key;
+            return found.then(|| self.nodes[index as usize]);
         }
         let index = self.sorted.binary_search_by_key(&addr, |(addr, _)| *addr).ok()?;
         Some(self.sorted[index].1)
@@ -226,97 +282,6 @@ fn v4_key(addr: SocketAddr) -> Option<u64> {
     }
 }
 
-/// One active partition.
-#[derive(Debug)]
-struct Cut {
-    key: u32,
-    /// Group of each node, counted from 1; 0: in no group.
-    group: Vec<u32>,
-    groups: u32,
-    one_way: bool,
-}
-
-impl Cut {
-    fn new(key: u32, groups: &[Vec<NodeIndex>], one_way: bool, nodes: usize) -> Self {
-        let mut group = vec![0; nodes];
-        let mut count = 0;
-        for members in groups {
-            count += 1;
-            for &node in members {
-                group[node as usize] = count;
-            }
-        }
-        Self { key, group, groups: count, one_way }
-    }
-
-    fn blocks(&self, from: usize, to: usize) -> bool {
-        let (from, to) = (self.group[from], self.group[to]);
-        from != 0 && to != 0 && from != to && (!self.one_way || from == 1)
-    }
-}
-
-/// Reachability in constant time: each group of each active partition owns one bit. A node carries the bits of its own
-/// groups and those of the groups it cannot send to.
-#[derive(Debug)]
-struct Masks {
-    cuts: Vec<Cut>,
-    of_groups: Vec<u64>,
-    unreachable: Vec<u64>,
-    /// Active partitions whose groups found no free bit; asked one by one.
-    wide: Vec<usize>,
-}
-
-impl Masks {
-    fn new(nodes: usize) -> Self {
-        Self {
-            cuts: Vec::new(),
-            of_groups: vec![0; nodes],
-            unreachable: vec![0; nodes],
-            wide: Vec::new(),
-        }
-    }
-
-    fn is_blocked(&self, from: usize, to: usize) -> bool {
-        self.unreachable[from] & self.of_groups[to] != 0
-            || self.wide.iter().any(|&cut| self.cuts[cut].blocks(from, to))
-    }
-
-    fn add(&mut self, cut: Cut) {
-        self.cuts.push(cut);
-        self.rebuild();
-    }
-
-    fn remove(&mut self, key: u32) {
-        self.cuts.retain(|cut| cut.key != key);
-        self.rebuild();
-    }
-
-    fn rebuild(&mut self) {
-        self.of_groups.fill(0);
-        self.unreachable.fill(0);
-        self.wide.clear();
-        let mut used = 0;
-        for (index, cut) in self.cuts.iter().enumerate() {
-            if used + cut.groups > u64::BITS {
-                self.wide.push(index);
-                continue;
-            }
-            let all = (0..cut.groups).fold(0_u64, |mask, bit| mask | (1 << (used + bit)));
-            for (node, &group) in cut.group.iter().enumerate() {
-                if group == 0 {
-                    continue;
-                }
-                let own = 1_u64 << (used + group - 1);
-                self.of_groups[node] |= own;
-                if !cut.one_way || group == 1 {
-                    self.unreachable[node] |= all & !own;
-                }
-            }
-            used += cut.groups;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,7 +293,7 @@ mod tests {
     #[test]
     fn consecutive_addresses_are_found_by_index() {
         let list: Vec<_> = (10..20).map(|last| addr(&format!("192.168.33.{last}:7946"))).collect();
-        let addresses = Addresses::new(list.iter().copied());
+        let addresses = Addresses::new(list.iter().copied().zip(0..));
         assert_eq!(addresses.flat.len(), 10);
         for (index, addr) in list.iter().enumerate() {
             assert_eq!(addresses.find(*addr).map(|node| node as usize), Some(index));
@@ -341,7 +306,7 @@ mod tests {
     #[test]
     fn scattered_and_ipv6_addresses_are_found_by_search() {
         let list = [addr("10.0.0.1:1"), addr("203.0.113.9:2"), addr("[fd00::1]:3")];
-        let addresses = Addresses::new(list.iter().copied());
+        let addresses = Addresses::new(list.iter().copied().zip(0..));
         assert!(addresses.flat.is_empty());
         for (index, addr) in list.iter().enumerate() {
             assert_eq!(addresses.find(*addr).map(|node| node as usize), Some(index));
@@ -352,38 +317,8 @@ mod tests {
     #[test]
     fn ports_on_one_host_are_found_by_index() {
         let list: Vec<_> = (7_000..7_005).map(|port| addr(&format!("127.0.0.1:{port}"))).collect();
-        let addresses = Addresses::new(list.iter().copied());
+        let addresses = Addresses::new(list.iter().copied().zip(0..));
         assert_eq!(addresses.flat.len(), 5);
         assert_eq!(addresses.find(addr("127.0.0.1:7003")), Some(3));
-    }
-
-    #[test]
-    fn a_partition_cuts_both_ways_and_spares_nodes_in_no_group() {
-        let mut masks = Masks::new(5);
-        masks.add(Cut::new(0, &[vec![0, 1], vec![2, 3]], false, 5));
-        assert!(masks.is_blocked(0, 2) && masks.is_blocked(3, 1));
-        assert!(!masks.is_blocked(0, 1) && !masks.is_blocked(2, 3));
-        assert!(!masks.is_blocked(4, 0) && !masks.is_blocked(2, 4));
-        masks.remove(0);
-        assert!(!masks.is_blocked(0, 2));
-    }
-
-    #[test]
-    fn a_one_way_partition_blocks_only_the_first_group() {
-        let mut masks = Masks::new(3);
-        masks.add(Cut::new(7, &[vec![0], vec![1], vec![2]], true, 3));
-        assert!(masks.is_blocked(0, 1) && masks.is_blocked(0, 2));
-        assert!(!masks.is_blocked(1, 0) && !masks.is_blocked(1, 2));
-    }
-
-    #[test]
-    fn overlapping_partitions_add_up_and_many_groups_need_no_bits() {
-        let mut masks = Masks::new(100);
-        masks.add(Cut::new(1, &[vec![0], vec![1]], false, 100));
-        let loners: Vec<_> = (0..100).map(|node| vec![node]).collect();
-        masks.add(Cut::new(2, &loners, false, 100));
-        assert!(masks.is_blocked(0, 1) && masks.is_blocked(41, 99));
-        masks.remove(2);
-        assert!(masks.is_blocked(0, 1) && !masks.is_blocked(41, 99));
     }
 }

@@ -9,7 +9,7 @@ use uwasa_core::trace::MemberState;
 use crate::expect::seconds;
 use crate::fact::{End, Fact};
 use crate::net::{Happening, Power, Waiting};
-use crate::scenario::{JoinPlan, KeyVerb, Nanos, NodeIndex, Start, WorkKind};
+use crate::scenario::{Claim, Claimed, JoinPlan, KeyVerb, Nanos, NodeIndex, Start, WorkKind};
 use crate::world::World;
 
 /// A node that restarts in a world without a start plan joins this many nodes of those that are up.
@@ -62,12 +62,20 @@ impl World<'_> {
         if self.fabric.presence(node).is_up() {
             return;
         }
+        let claim = self.scenario.nodes[node as usize].claim;
+        if let Some(Claim { owner, what: Claimed::Address, .. }) = claim {
+            self.fabric.topology.take_over(node, owner);
+        }
         self.bring_up(node);
     }
 
     /// Starts a process. It rejoins whom it remembers, which is looked after; or it joins by the start plan.
     pub(crate) fn bring_up(&mut self, node: NodeIndex) {
-        if !self.start_node(node) {
+        let rejoins = self.start_node(node);
+        if self.scenario.is_stranger(node) {
+            return;
+        }
+        if !rejoins {
             self.plan_join(node);
             return;
         }
@@ -109,7 +117,8 @@ impl World<'_> {
             Start::Warm => REJOIN_LIMIT,
         };
         let mut found: Vec<_> = (0..self.node_count())
-            .filter(|&other| other != node && self.fabric.presence(other).power == Power::Up)
+            .filter(|&other| other != node && !self.scenario.is_stranger(other))
+            .filter(|&other| self.fabric.presence(other).power == Power::Up)
             .filter(|&other| !self.fabric.topology.is_blocked(other, node))
             .collect();
         // The first `limit` of a shuffle, without shuffling the rest.
@@ -125,7 +134,7 @@ impl World<'_> {
     /// The real addresses of `nodes`: a seed list names what works, whatever its members announce.
     fn addrs(&self, node: NodeIndex, nodes: &[NodeIndex]) -> Vec<SocketAddr> {
         let others = nodes.iter().filter(|&&other| other != node);
-        others.map(|&other| self.scenario.nodes[other as usize].addr).collect()
+        others.map(|&other| self.fabric.topology.addr(other)).collect()
     }
 
     fn issue_join(&mut self, node: NodeIndex, seeds: Vec<SocketAddr>, kind: OperationKind) {
@@ -156,8 +165,9 @@ impl World<'_> {
         self.next_operation += 1;
         let operation = Operation { node, life: presence.life, kind, command: Some(command) };
         self.operations.insert(op, operation);
-        if presence.power == Power::Paused {
+        if presence.power == Power::Paused || presence.slow {
             self.hosts[node as usize].backlog.push(Waiting::Command(op));
+            self.work(node);
         } else {
             self.give(op);
         }

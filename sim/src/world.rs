@@ -15,17 +15,18 @@ use uwasa_core::rng::Rng;
 use uwasa_core::tags::Tags;
 use uwasa_core::time::Instant;
 
-use crate::anomaly::Held;
+use crate::anomaly::{Held, Processor};
 use crate::check::Invariants;
+use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::disk::Disk;
 use crate::expect::{Checks, Scene};
 use crate::fact::{self, Arrived, Fact, Moment, Refusal, Watchers};
 use crate::metrics::{SeedResult, Totals};
-use crate::net::{Backlog, Fabric, Happening, Power};
+use crate::net::{Backlog, Fabric, Happening, Power, Sending};
 use crate::oracle::Oracle;
 use crate::process::add_stats;
-use crate::scenario::{FaultKind, Nanos, NodeIndex, NodeSpec, Scenario, Start};
+use crate::scenario::{Fault, FaultKind, Nanos, NodeIndex, NodeSpec, Scenario, Start};
 use crate::streams::{Delivered, Delivery, Step, Streams};
 use crate::workload::{Operation, OperationKind};
 
@@ -59,7 +60,9 @@ pub(crate) struct Host {
     pub(crate) exit_overdue: bool,
     /// When the latest block of this life ends.
     pub(crate) blocked_until: Nanos,
-    /// Input that waits for a paused or blocked process.
+    /// How fast it works.
+    pub(crate) processor: Processor,
+    /// Input that waits for a paused, blocked or slow process.
     pub(crate) backlog: Backlog,
     /// What a blocked process believes to have sent.
     pub(crate) held: Vec<Held>,
@@ -69,6 +72,8 @@ pub(crate) struct Host {
     pub(crate) tags: Tags,
     /// The keyring that its application was last told of, as a keyring file would hold it.
     pub(crate) keyring: Keyring,
+    /// The keyring that its processes are configured with.
+    pub(crate) configured: Keyring,
 }
 
 impl Host {
@@ -76,14 +81,13 @@ impl Host {
         let of = |spec: &NodeSpec| Self {
             tags: spec.tags.clone(),
             keyring: scenario.config.keyring.clone(),
+            configured: scenario.config.keyring.clone(),
             ..Self::default()
         };
         let mut hosts: Vec<_> = scenario.nodes.iter().map(of).collect();
         for fault in &scenario.faults {
-            if let FaultKind::Restart { nodes, keep_state: true, .. } = &fault.kind {
-                for &node in nodes {
-                    hosts[node as usize].disk = Some(Disk::default());
-                }
+            for &node in fault.kind.snapshots_of() {
+                hosts[node as usize].disk = Some(Disk::default());
             }
         }
         hosts
@@ -114,6 +118,8 @@ pub struct World<'a> {
     pub(crate) nodes: Vec<Option<Node>>,
     pub(crate) hosts: Vec<Host>,
     pub(crate) alarms: Vec<Alarm>,
+    /// The clock of each host; empty if all of them show virtual time for the whole run.
+    pub(crate) clocks: Vec<Clock>,
     pub(crate) fabric: Fabric,
     pub(crate) streams: Streams,
     pub(crate) oracle: Oracle,
@@ -166,6 +172,7 @@ impl<'a> World<'a> {
             nodes: std::iter::repeat_with(|| None).take(count).collect(),
             hosts: Host::all(scenario),
             alarms: vec![Alarm::OFF; count],
+            clocks: clocks(scenario),
             fabric: Fabric::new(scenario, key),
             streams: Streams::new(count),
             oracle: Oracle::new(scenario, boots, &mut Rng::from_seed_stream(key, SAMPLE_STREAM)),
@@ -277,6 +284,7 @@ impl<'a> World<'a> {
             Happening::Fault(index) => self.begin_fault(index),
             Happening::FaultEnd(index) => self.end_fault(index),
             Happening::Phase { fault, on } => self.begin_phase(fault, on),
+            Happening::Ready { node, life } => self.on_ready(node, life),
             Happening::Work(index) => self.on_work(index),
         }
         true
@@ -307,7 +315,7 @@ impl<'a> World<'a> {
                 self.fabric.queue.push(alarm.due, Happening::Wake(node));
             }
         } else if self.fabric.presence[node as usize].power == Power::Up {
-            self.feed(node, Input::Timeout);
+            self.on_deadline(node);
         }
     }
 
@@ -322,11 +330,13 @@ impl<'a> World<'a> {
         }
         let presence = self.fabric.presence[to as usize];
         match presence.power {
-            Power::Up if !presence.blocked => self.feed_packet(packet),
+            Power::Up if presence.takes_input() => self.feed_packet(packet),
             Power::Up | Power::Paused => {
                 let limit = self.scenario.network.receive_buffer;
                 if !self.hosts[to as usize].backlog.push_packet(packet, bytes, limit) {
                     self.refuse(packet, Refusal::Full);
+                } else if presence.slow {
+                    self.work(to);
                 }
             }
             Power::Off | Power::Down => self.refuse(packet, Refusal::Down),
@@ -351,12 +361,17 @@ impl<'a> World<'a> {
         self.fabric.totals.datagrams_delivered += 1;
         let packet = self.fabric.packets.get(index);
         let (to, from) = (packet.to, self.fabric.topology.addr(packet.from));
-        let arrived =
-            Arrived::Datagram { from: packet.from, serial: packet.serial, sent_at: packet.sent_at };
+        let arrived = Arrived::Datagram {
+            from: packet.from,
+            serial: packet.serial,
+            sent_at: packet.sent_at,
+            damaged: packet.damaged,
+            replayed: packet.replayed,
+        };
         self.tell(to, &Fact::Input(arrived));
+        let now = self.local_now(to);
         let packet = self.fabric.packets.get(index);
         if let Some(node) = self.nodes[to as usize].as_mut() {
-            let now = Instant::from_nanos(self.fabric.now);
             let mut cx = Cx { now, pool: &mut self.pool, out: &mut self.outbox };
             node.handle(Input::Datagram { from, bytes: &packet.bytes }, &mut cx);
         }
@@ -367,8 +382,10 @@ impl<'a> World<'a> {
     fn on_stream(&mut self, connection: u32, step: Step) {
         let Some(delivery) = self.streams.step(connection, step, &mut self.fabric) else { return };
         let presence = self.fabric.presence[delivery.node as usize];
-        if presence.is_up() && !presence.is_responsive() {
-            self.hosts[delivery.node as usize].backlog.push(crate::net::Waiting::Stream(delivery));
+        if presence.is_up() && !presence.takes_input() {
+            let node = delivery.node;
+            self.hosts[node as usize].backlog.push(crate::net::Waiting::Stream(delivery));
+            self.work(node);
         } else {
             self.feed_stream(delivery);
         }
@@ -413,8 +430,8 @@ impl<'a> World<'a> {
                 self.tell(node, &Fact::Asked { op: op.0, command });
             }
         }
+        let now = self.local_now(node);
         if let Some(state) = self.nodes[node as usize].as_mut() {
-            let now = Instant::from_nanos(self.fabric.now);
             state.handle(input, &mut Cx { now, pool: &mut self.pool, out: &mut self.outbox });
             self.after_input(node);
         }
@@ -439,10 +456,18 @@ impl<'a> World<'a> {
         self.plan_wake(node);
     }
 
+    /// What the clock of a host shows.
+    pub(crate) fn local_now(&self, node: NodeIndex) -> Instant {
+        let now = self.fabric.now;
+        let clock = self.clocks.get(node as usize);
+        Instant::from_nanos(clock.map_or(now, |clock| clock.local(now)))
+    }
+
     /// Hashes and carries out every effect in the outbox.
     pub(crate) fn drain(&mut self, node: NodeIndex) {
         let now = self.fabric.now;
         let blocked = self.fabric.presence[node as usize].blocked;
+        let local = self.local_now(node);
         // The application acts once everything is drained; until then its events wait.
         let mut events = Vec::new();
         while let Some(effect) = self.outbox.pop() {
@@ -473,7 +498,7 @@ impl<'a> World<'a> {
                 }
                 Output::Datagram { to, bytes } => {
                     self.oracle.bytes.add(now, bytes.len());
-                    let (to, fate) = self.fabric.send_datagram(node, to, bytes);
+                    let Sending { to, fate, damage } = self.fabric.send_datagram(node, to, bytes);
                     if self.watchers.any() {
                         let serial = self.fabric.totals.datagrams_sent;
                         let scene = fact::Scene {
@@ -482,7 +507,7 @@ impl<'a> World<'a> {
                             pool: &self.pool,
                             fabric: &self.fabric,
                         };
-                        let fact = Fact::Sent { serial, to, bytes, fate };
+                        let fact = Fact::Sent { serial, to, bytes, fate, damage };
                         self.watchers.hear(Moment { at: now, node }, &fact, scene);
                     }
                 }
@@ -501,10 +526,18 @@ impl<'a> World<'a> {
                 Output::Event(Event::Members(_)) => {}
                 Output::Event(event) => events.push(event),
                 Output::Done { op, result } => self.answers.push((op, result)),
-                Output::Trace(trace) => self.oracle.trace(node, &trace, &self.fabric),
+                Output::Trace(trace) => {
+                    let scene = fact::Scene {
+                        scenario: self.scenario,
+                        nodes: &self.nodes,
+                        pool: &self.pool,
+                        fabric: &self.fabric,
+                    };
+                    self.oracle.trace(node, &trace, scene);
+                }
                 Output::Persist(record) => {
                     if let Some(disk) = &mut self.hosts[node as usize].disk {
-                        disk.record(&record, Instant::from_nanos(now));
+                        disk.record(&record, local);
                     }
                 }
             }
@@ -546,7 +579,10 @@ impl<'a> World<'a> {
     pub(crate) fn plan_wake(&mut self, node: NodeIndex) {
         let deadline = self.nodes[node as usize].as_ref().and_then(Node::deadline);
         let now = self.fabric.now;
-        let due = deadline.map_or(Nanos::MAX, |(at, _)| at.as_nanos().max(now));
+        let due = deadline.map_or(Nanos::MAX, |(at, _)| {
+            let at = at.as_nanos();
+            self.clocks.get(node as usize).map_or(at, |clock| clock.virtual_time(at)).max(now)
+        });
         let alarm = &mut self.alarms[node as usize];
         alarm.due = due;
         if due < alarm.wake {
@@ -595,6 +631,14 @@ impl<'a> World<'a> {
     pub(crate) fn node_count(&self) -> u32 {
         u32::try_from(self.nodes.len()).expect("fewer than 2^32 nodes")
     }
+}
+
+fn clocks(scenario: &Scenario) -> Vec<Clock> {
+    let changes = |fault: &Fault| matches!(fault.kind, FaultKind::Clock { .. });
+    if !scenario.faults.iter().any(changes) {
+        return Vec::new();
+    }
+    scenario.nodes.iter().map(|_| Clock::default()).collect()
 }
 
 /// The key of every stream of one world.

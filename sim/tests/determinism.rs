@@ -9,8 +9,8 @@ use uwasa_core::trace::MemberState;
 use uwasa_sim::metrics::SeedResult;
 use uwasa_sim::outcome::{Outcome, Timing};
 use uwasa_sim::scenario::{
-    Expect, ExpectKind, Fault, FaultKind, JoinPlan, Latency, Link, Nanos, Network, NodeIndex,
-    NodeSpec, Scenario, Start, Work, WorkKind,
+    Degradation, Expect, ExpectKind, Fault, FaultKind, JoinPlan, Latency, Link, Nanos, Network,
+    NodeIndex, NodeSpec, OnDisk, Scenario, Start, Work, WorkKind,
 };
 use uwasa_sim::topology::Topology;
 use uwasa_sim::world::{World, run};
@@ -78,7 +78,8 @@ fn fault(at: Nanos, until: Option<Nanos>, kind: FaultKind) -> Fault {
 }
 
 fn restart(nodes: Vec<NodeIndex>, keep_state: bool) -> FaultKind {
-    FaultKind::Restart { nodes, keep_state, running: false }
+    let snapshot = if keep_state { OnDisk::Kept } else { OnDisk::None };
+    FaultKind::Restart { nodes, snapshot, running: false }
 }
 
 fn work(at: Nanos, kind: WorkKind) -> Work {
@@ -114,6 +115,7 @@ fn storm() -> Scenario {
     }];
     storm.network.bandwidth = 1_000_000;
     storm.network.receive_buffer = 10_000;
+    let lossy = Degradation { loss_ppm: Some(300_000), ..Degradation::default() };
     storm.faults = vec![
         fault(5 * S, None, FaultKind::Crash { nodes: vec![3, 4] }),
         fault(10 * S, Some(14 * S), FaultKind::Pause { nodes: vec![7], cycle: None }),
@@ -127,7 +129,7 @@ fn storm() -> Scenario {
         ),
         fault(20 * S, None, restart(vec![3], true)),
         fault(21 * S, None, restart(vec![4], false)),
-        fault(30 * S, Some(33 * S), FaultKind::Degrade { loss_ppm: Some(300_000), latency: None }),
+        fault(30 * S, Some(33 * S), FaultKind::Degrade(lossy)),
     ];
     storm.workload = vec![
         work(4 * S, WorkKind::Event { from: None, name: "deploy".into(), payload: b"v1".to_vec() }),

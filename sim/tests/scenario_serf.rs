@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use uwasa_core::trace::MemberStatus;
-use uwasa_sim::scenario::{Answer, ExpectKind, FaultKind, KeyVerb, Scenario, WorkKind, parse};
+use uwasa_sim::scenario::{
+    Answer, ExpectKind, FaultKind, KeyVerb, OnDisk, Scenario, WorkKind, parse,
+};
 
 const S: u64 = 1_000_000_000;
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODw==";
@@ -108,7 +110,8 @@ fn a_rolling_restart_is_one_restart_after_the_other_and_keeps_snapshots() {
         .faults
         .iter()
         .filter_map(|fault| {
-            let FaultKind::Restart { nodes, keep_state: true, running: true } = &fault.kind else {
+            let FaultKind::Restart { nodes, snapshot: OnDisk::Kept, running: true } = &fault.kind
+            else {
                 return None;
             };
             Some((fault.at, nodes.clone()))

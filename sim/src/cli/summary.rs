@@ -223,6 +223,9 @@ fn totals(result: &SeedResult) -> Vec<String> {
             ),
         ),
     ];
+    let hazards = totals.hazards().into_iter().filter(|(_, count)| *count > 0);
+    lines
+        .extend(hazards.map(|(what, count)| row("hazards", format!("{what}: {}", grouped(count)))));
     let serf = totals.serf().into_iter().filter(|(_, count)| *count > 0);
     let labels = std::iter::once("serf").chain(std::iter::repeat(""));
     lines.extend(

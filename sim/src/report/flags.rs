@@ -3,7 +3,9 @@
 use super::chart::Flag;
 use super::facts::trimmed;
 use super::stats::seconds;
-use crate::scenario::{FaultKind, KeyVerb, Nanos, NodeIndex, Scenario, WorkKind};
+use crate::scenario::{
+    Claimed, FaultKind, KeyVerb, Nanos, NodeIndex, Scenario, Transport, WorkKind,
+};
 
 /// A name from outside, fit to be drawn: at most 32 characters, none of them a control character.
 pub(super) fn named(name: &str) -> String {
@@ -57,9 +59,31 @@ fn happenings(scenario: &Scenario) -> Vec<(Nanos, String)> {
             FaultKind::Block { nodes, .. } => {
                 (format!("{} blocked", who(scenario, nodes)), "unblocked")
             }
+            FaultKind::Slow { nodes, .. } => {
+                (format!("{} slow", who(scenario, nodes)), "fast again")
+            }
+            FaultKind::Clock { nodes, drift_ppm, .. } => {
+                let end = if *drift_ppm == 0 { "" } else { "clock steady" };
+                (format!("clock of {}", who(scenario, nodes)), end)
+            }
+            FaultKind::Move { node, to, .. } => {
+                (format!("{} moves to {to}", named(scenario.node_name(*node))), "")
+            }
+            FaultKind::Rekey { nodes, .. } => {
+                (format!("other keys for {}", who(scenario, nodes)), "")
+            }
             FaultKind::Partition { one_way: false, .. } => ("partition".into(), "healed"),
             FaultKind::Partition { one_way: true, .. } => ("one-way partition".into(), "healed"),
-            FaultKind::Degrade { .. } => ("network degraded".into(), "network restored"),
+            FaultKind::Ring { .. } => ("ring".into(), "healed"),
+            FaultKind::Cut { transport, .. } => {
+                let what = match transport {
+                    Transport::Udp => "UDP cut",
+                    Transport::Tcp => "TCP cut",
+                    Transport::Both => "cut",
+                };
+                (what.into(), "healed")
+            }
+            FaultKind::Degrade(_) => ("network degraded".into(), "network restored"),
         };
         all.push((fault.at, start));
         if let (Some(until), false) = (fault.until, end.is_empty()) {
@@ -69,7 +93,12 @@ fn happenings(scenario: &Scenario) -> Vec<(Nanos, String)> {
     for spec in &scenario.nodes {
         if let Some(claim) = spec.claim {
             let owner = named(scenario.node_name(claim.owner));
-            all.push((claim.boot, format!("{} claims the name {owner}", named(&spec.name))));
+            let name = named(&spec.name);
+            let label = match claim.what {
+                Claimed::Name => format!("{name} claims the name {owner}"),
+                Claimed::Address => format!("{name} takes the address of {owner}"),
+            };
+            all.push((claim.boot, label));
         }
     }
     for work in &scenario.workload {

@@ -356,10 +356,10 @@ fn totals(page: &mut Page, results: &[SeedResult]) {
         ("Malformed or refused input", sum.dropped_input),
         ("User events delivered", sum.events_delivered),
     ];
-    let serf = sum.serf().into_iter().filter(|(_, count)| *count > 0);
+    let seen = sum.hazards().into_iter().chain(sum.serf()).filter(|(_, count)| *count > 0);
     let rows: Vec<Vec<String>> = rows
         .into_iter()
-        .chain(serf)
+        .chain(seen)
         .map(|(name, count)| vec![name.to_owned(), grouped(count)])
         .collect();
     page.table(&["Counter", "#all seeds"], &rows);

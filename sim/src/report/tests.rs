@@ -14,8 +14,8 @@ use crate::metrics::{
 };
 use crate::outcome::Timing;
 use crate::scenario::{
-    Expect, ExpectKind, Fault, FaultKind, JoinPlan, Latency, Link, Nanos, Network, NodeSpec, Start,
-    Work, WorkKind,
+    Expect, ExpectKind, Fault, FaultKind, JoinPlan, Latency, Link, Nanos, Network, NodeSpec,
+    OnDisk, Start, Work, WorkKind,
 };
 
 const SECOND: Nanos = 1_000_000_000;
@@ -180,7 +180,7 @@ fn demo(name: &str, nodes: u32, seeds: u64, loss: f64) -> (Scenario, Vec<SeedRes
     let mut scenario = scenario(name, nodes, u32::try_from(nanos(loss) / 1_000).unwrap());
     scenario.faults = vec![
         fault(20.0, FaultKind::Crash { nodes: vec![2] }),
-        fault(40.0, FaultKind::Restart { nodes: vec![2], keep_state: false, running: false }),
+        fault(40.0, FaultKind::Restart { nodes: vec![2], snapshot: OnDisk::None, running: false }),
     ];
     scenario.start = cold(nodes, 0);
     let leave_work = WorkKind::Leave { nodes: vec![4], exit_after: 0 };

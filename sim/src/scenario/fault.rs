@@ -1,15 +1,33 @@
 //! `[[fault]]`: what breaks, when, and for how long.
 
+mod degrade;
 mod network;
 mod process;
 
 use super::field::{Field, Table};
 use super::problem::{Place, Problems};
 use super::select::Names;
-use super::units::format_duration;
+use super::units::{PPM, format_duration};
 use crate::scenario::{Fault, FaultKind, Nanos};
 
-const KINDS: [&str; 6] = ["crash", "restart", "pause", "block", "partition", "degrade"];
+pub use degrade::{Burst, Degradation};
+pub use network::Transport;
+
+const KINDS: [&str; 11] = [
+    "crash",
+    "restart",
+    "pause",
+    "block",
+    "slow",
+    "clock",
+    "move",
+    "rekey",
+    "partition",
+    "cut",
+    "degrade",
+];
+/// Those that happen at one instant.
+const INSTANTS: [&str; 4] = ["crash", "restart", "move", "rekey"];
 
 /// A fault or a piece of work and where it was written.
 pub(super) struct Placed<T> {
@@ -78,7 +96,7 @@ fn read_one(
     let at = read_at(&mut table, duration, problems);
     let ends = [table.field("for"), table.field("until")];
     let kind = table.exactly_one(&KINDS, problems);
-    let lasting = kind.as_ref().is_none_or(|(key, _)| !matches!(*key, "crash" | "restart"));
+    let lasting = kind.as_ref().is_none_or(|(key, _)| !INSTANTS.contains(key));
     let until = match ends {
         [Some(span), Some(_)] => {
             span.refuse("stands beside `until`: give only one of the two", problems);
@@ -100,82 +118,41 @@ fn read_one(
             names.select(&field, problems).map(|nodes| FaultKind::Crash { nodes })
         }
         Some(("restart", field)) => {
-            let restarts = restarts(&field, &mut table, at, duration, names, problems);
+            let times = process::Times { at, duration };
+            let restarts = process::restarts(&field, &mut table, times, names, problems);
             table.finish(&HINTS, problems);
             return restarts;
         }
-        Some(("pause", field)) => {
-            let cycle = process::cycle(&mut table, problems);
-            let nodes = names.select(&field, problems);
-            nodes.zip(cycle).map(|(nodes, cycle)| FaultKind::Pause { nodes, cycle })
+        Some((key @ ("pause" | "block"), field)) => {
+            process::anomaly(key, &field, &mut table, names, problems)
         }
-        Some(("block", field)) => {
-            let cycle = process::cycle(&mut table, problems);
-            let nodes = names.select(&field, problems);
-            nodes.zip(cycle).map(|(nodes, cycle)| FaultKind::Block { nodes, cycle })
-        }
+        Some(("slow", field)) => process::slow(&field, names, problems),
+        Some(("clock", field)) => process::clock(&field, until.is_some(), names, problems),
+        Some(("move", field)) => process::moves(&field, &mut table, names, problems),
+        Some(("rekey", field)) => process::rekey(&field, &mut table, names, problems),
         Some(("partition", field)) => {
-            let one_way = switch(&mut table, "one_way", problems);
-            let groups = network::groups(&field, names, problems);
-            groups.map(|groups| FaultKind::Partition { groups, one_way })
+            let one_way = table.field("one_way");
+            network::partition(&field, one_way, names, problems)
         }
-        Some((_, field)) => network::degrade(&field, problems),
+        Some(("cut", field)) => network::cut(&field, names, problems),
+        Some((_, field)) => degrade::read(&field, names, problems),
         None => None,
     };
     table.finish(&HINTS, problems);
     Some(vec![Fault { at: at?, until, kind: kind? }])
 }
 
-const HINTS: [(&str, &str); 5] = [
+const HINTS: [(&str, &str); 9] = [
     ("cycle", "it is for `pause` and `block`"),
-    ("keep_state", "it is for `restart`"),
+    ("keep_state", "it is for `restart`, `move` and `rekey`"),
+    ("snapshot", "it is for `restart`, `move` and `rekey`"),
+    ("per_input", "write slow = { nodes = [\"host3\"], per_input = \"20ms\" }"),
+    ("drift", "write clock = { nodes = [\"host3\"], drift = 0.01 }"),
+    ("jump", "write clock = { nodes = [\"host3\"], jump = \"30s\" }"),
     ("every", "it is for `restart`, the time between one node and the next"),
     ("one_way", "it is for `partition`"),
     ("heal", "a fault heals by itself at the end of `for` or `until`"),
 ];
-
-/// All nodes in one instant, or with `every` one after the other, whether they run or not.
-fn restarts(
-    field: &Field<'_>,
-    table: &mut Table<'_>,
-    at: Option<Nanos>,
-    duration: Option<Nanos>,
-    names: &Names,
-    problems: &mut Problems<'_>,
-) -> Option<Vec<Fault>> {
-    let keep_state = switch(table, "keep_state", problems);
-    let every = table.field("every");
-    let nodes = names.select(field, problems);
-    let Some(every) = every else {
-        let kind = FaultKind::Restart { nodes: nodes?, keep_state, running: false };
-        return Some(vec![Fault { at: at?, until: None, kind }]);
-    };
-    let step = every.positive(problems)?;
-    let (at, nodes) = (at?, nodes?);
-    let last = at.saturating_add(step.saturating_mul(nodes.len() as u64 - 1));
-    if let Some(duration) = duration.filter(|duration| last > *duration) {
-        every.refuse(
-            format!(
-                "brings the last of {} nodes to {}, after the end of the run at {}: shorten it, or make `duration` \
-                 longer",
-                nodes.len(),
-                format_duration(last),
-                format_duration(duration)
-            ),
-            problems,
-        );
-    }
-    let times = (0..).map(|index: u64| at.saturating_add(step.saturating_mul(index)));
-    let one = |(node, at)| {
-        let kind = FaultKind::Restart { nodes: vec![node], keep_state, running: true };
-        Fault { at, until: None, kind }
-    };
-    Some(nodes.into_iter().zip(times).map(one).collect())
-}
-
-fn switch(table: &mut Table<'_>, key: &'static str, problems: &mut Problems<'_>) -> bool {
-    table.field(key).and_then(|field| field.boolean(problems)).unwrap_or(false)
-}
 
 fn read_for(
     field: &Field<'_>,

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::scenario::Scenario;
+use crate::scenario::{FaultKind, Scenario};
 
 /// Hashes everything that decides how a run goes, in resolved form: defaults filled in, durations in nanoseconds, nodes
 /// by index. Title, comments, spelling, seeds and expectations leave it unchanged.
@@ -25,7 +25,7 @@ impl Write for Hasher {
 }
 
 /// Version of the form below; a change of the form changes every hash, and this number says so.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 
 fn canonical(scenario: &Scenario, out: &mut Hasher) -> fmt::Result {
     writeln!(out, "form {FORM}")?;
@@ -43,6 +43,11 @@ fn canonical(scenario: &Scenario, out: &mut Hasher) -> fmt::Result {
     writeln!(out, "network {:?}", scenario.network)?;
     for fault in &scenario.faults {
         writeln!(out, "fault {} {:?} {:?}", fault.at, fault.until, fault.kind)?;
+        if let FaultKind::Rekey { keyring, .. } = &fault.kind {
+            for key in keyring.keys() {
+                writeln!(out, "key {:02x?}", key.as_bytes())?;
+            }
+        }
     }
     for work in &scenario.workload {
         writeln!(out, "work {} {:?}", work.at, work.kind)?;

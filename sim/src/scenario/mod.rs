@@ -25,9 +25,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use uwasa_core::config::Config;
+use uwasa_core::keyring::Keyring;
 use uwasa_core::tags::Tags;
 use uwasa_core::trace::{MemberState, MemberStatus};
 
+pub use fault::{Burst, Degradation, Transport};
 pub(crate) use latency::normal_quantile;
 pub use parse::{load, parse, parse_seeds};
 pub use problem::ScenarioErrors;
@@ -62,7 +64,7 @@ pub struct Scenario {
     pub seeds: Vec<u64>,
     /// Virtual time to simulate.
     pub duration: Nanos,
-    /// Every node: the members, then hosts that start with the name of one of them.
+    /// Every node: the members, then hosts that start with the name of one of them, or take over its address.
     pub nodes: Vec<NodeSpec>,
     /// How the cluster comes to be.
     pub start: Start,
@@ -105,8 +107,17 @@ impl Scenario {
     /// The name that a node carries in the protocol.
     #[must_use]
     pub fn protocol_name(&self, node: NodeIndex) -> &str {
+        match self.nodes.get(node as usize).and_then(|spec| spec.claim) {
+            Some(Claim { what: Claimed::Name, owner, .. }) => self.node_name(owner),
+            Some(Claim { what: Claimed::Address, .. }) | None => self.node_name(node),
+        }
+    }
+
+    /// Whether the node is of another cluster, and takes over an address of this one.
+    #[must_use]
+    pub fn is_stranger(&self, node: NodeIndex) -> bool {
         let claim = self.nodes.get(node as usize).and_then(|spec| spec.claim);
-        self.node_name(claim.map_or(node, |claim| claim.owner))
+        claim.is_some_and(|claim| claim.what == Claimed::Address)
     }
 
     /// Where a part with this line was written: `scenarios/x.toml:14`, or `scenarios/x.toml (--set)` for line 0.
@@ -139,17 +150,29 @@ pub struct NodeSpec {
     pub region: u16,
     /// What it says about itself when it starts.
     pub tags: Tags,
-    /// It starts with the name of another node.
+    /// It starts with the name, or takes over the address, of another node.
     pub claim: Option<Claim>,
 }
 
-/// A host that starts with the name of another. It runs the protocol like every node, but ground truth is not about it.
+/// A host that starts with the name or takes over the address of another. It runs the protocol like every node, but
+/// ground truth is not about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
-    /// Whose name it carries.
+    /// Whose name it carries, or whose address it takes.
     pub owner: NodeIndex,
+    /// What is claimed.
+    pub what: Claimed,
     /// When it boots, whatever the start plan says.
     pub boot: Nanos,
+}
+
+/// What a host has of another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Claimed {
+    /// Its name, beside it.
+    Name,
+    /// Its address, after it. It has a name of its own, is a cluster of its own, and joins nobody.
+    Address,
 }
 
 /// How the cluster comes to be.
@@ -242,7 +265,7 @@ pub enum Latency {
 pub struct Fault {
     /// When it starts.
     pub at: Nanos,
-    /// When it ends, for faults that last (`pause`, `block`, `partition`, `degrade`); `None`: never.
+    /// When it ends, for faults that last (`pause`, `block`, `slow`, `clock`, `partition`, `cut`, `degrade`); `None`: never.
     pub until: Option<Nanos>,
     /// What happens.
     pub kind: FaultKind,
@@ -260,9 +283,8 @@ pub enum FaultKind {
     Restart {
         /// Who.
         nodes: Vec<NodeIndex>,
-        /// Whether it finds its snapshot on the disk (and rejoins the members in it), or an empty disk and joins by the
-        /// start plan.
-        keep_state: bool,
+        /// What it finds on its disk.
+        snapshot: OnDisk,
         /// Whether it may run until then: it is killed first.
         running: bool,
     },
@@ -281,6 +303,42 @@ pub enum FaultKind {
         /// How it comes and goes; `None`: it lasts.
         cycle: Option<Cycle>,
     },
+    /// Every input costs processor time, and inputs wait for each other: the node takes each one when its work is done.
+    /// Timers wait too, but overtake what came over the network.
+    Slow {
+        /// Who.
+        nodes: Vec<NodeIndex>,
+        /// What one input costs; above 0.
+        per_input: Nanos,
+    },
+    /// The clock that the processes of a machine read goes wrong.
+    Clock {
+        /// Whose.
+        nodes: Vec<NodeIndex>,
+        /// How much faster than time it runs until the fault ends, in millionths; negative: slower. What it is wrong by
+        /// then stays.
+        drift_ppm: i32,
+        /// How far it is set forward when the fault begins.
+        jump: Nanos,
+    },
+    /// The process is killed and started again with the same name at another address.
+    Move {
+        /// Who.
+        node: NodeIndex,
+        /// Where it is reached, and what it announces, from now on.
+        to: SocketAddr,
+        /// What it finds on its disk.
+        snapshot: OnDisk,
+    },
+    /// The process is killed, if it runs, and started with another keyring.
+    Rekey {
+        /// Who.
+        nodes: Vec<NodeIndex>,
+        /// Its keys; none: no encryption.
+        keyring: Keyring,
+        /// What it finds on its disk.
+        snapshot: OnDisk,
+    },
     /// Groups cannot reach each other; nodes in no group reach everybody.
     Partition {
         /// The sides; at least two.
@@ -288,13 +346,59 @@ pub enum FaultKind {
         /// One-way: packets from the first group to the others are lost, the way back works.
         one_way: bool,
     },
-    /// Every link gets worse for a while.
-    Degrade {
-        /// Loss in its place, if given.
-        loss_ppm: Option<u32>,
-        /// Latency in its place, if given.
-        latency: Option<Latency>,
+    /// The members stand in a ring, by their order, and each reaches only some on either side of it. Hosts that carry
+    /// another's name stand outside and reach everybody.
+    Ring {
+        /// How many on each side.
+        reach: u32,
     },
+    /// What some send to others vanishes.
+    Cut {
+        /// Who sends; `None`: everybody.
+        from: Option<Vec<NodeIndex>>,
+        /// Who would receive; `None`: everybody.
+        to: Option<Vec<NodeIndex>>,
+        /// Which packets.
+        transport: Transport,
+    },
+    /// The network gets worse for a while.
+    Degrade(Degradation),
+}
+
+impl FaultKind {
+    /// Whose snapshots the fault leaves for the next process to read.
+    #[must_use]
+    pub fn snapshots_of(&self) -> &[NodeIndex] {
+        let (snapshot, nodes) = match self {
+            Self::Restart { snapshot, nodes, .. } | Self::Rekey { snapshot, nodes, .. } => {
+                (*snapshot, nodes.as_slice())
+            }
+            Self::Move { snapshot, node, .. } => (*snapshot, std::slice::from_ref(node)),
+            Self::Crash { .. }
+            | Self::Pause { .. }
+            | Self::Block { .. }
+            | Self::Slow { .. }
+            | Self::Clock { .. }
+            | Self::Partition { .. }
+            | Self::Ring { .. }
+            | Self::Cut { .. }
+            | Self::Degrade(_) => (OnDisk::None, [].as_slice()),
+        };
+        if snapshot == OnDisk::None { &[] } else { nodes }
+    }
+}
+
+/// What a process that starts finds of the snapshot of the one before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnDisk {
+    /// All that was written: it rejoins the members in it.
+    Kept,
+    /// Nothing: it joins by the start plan.
+    None,
+    /// The file up to a drawn byte.
+    Torn,
+    /// The file as it was after a drawn record before the last.
+    Stale,
 }
 
 /// The phases of a fault that comes and goes, the same ones at all of its nodes. It begins with trouble.

@@ -8,10 +8,10 @@ use uwasa_core::tags::Tags;
 use super::document::Value;
 use super::fault::refuse_after_end;
 use super::field::{Field, Table};
-use super::problem::Problems;
+use super::problem::{Place, Problems};
 use super::select::Names;
 use super::tags;
-use crate::scenario::{Claim, Nanos, NodeIndex, NodeSpec};
+use crate::scenario::{Claim, Claimed, Nanos, NodeIndex, NodeSpec};
 
 /// Most nodes of one scenario.
 const NODES_MAX: u64 = 100_000;
@@ -28,6 +28,15 @@ pub(super) struct Nodes {
     pub(super) specs: Vec<NodeSpec>,
     pub(super) names: Names,
     pub(super) regions: Vec<String>,
+    /// Those that take over an address, and where that is written.
+    pub(super) takers: Vec<Taker>,
+}
+
+/// A node that takes over an address.
+pub(super) struct Taker {
+    pub(super) node: NodeIndex,
+    pub(super) place: Place,
+    pub(super) path: String,
 }
 
 /// Reads `nodes`, `[[node]]` and `regions`.
@@ -59,17 +68,17 @@ pub(super) fn read(
                     );
                 }
             }
-            Some(Block::Claim(spec)) => claims.push(*spec),
+            Some(Block::Claim(spec)) => claims.push((*spec, field.place(), field.path.clone())),
             None => {}
         }
     }
-    add_claims(&mut specs, claims);
+    let takers = add_claims(&mut specs, claims);
     if let Some(field) = field {
         check_unique(&field, &specs, problems);
         check_regions(&field, &specs, &regions, problems);
     }
     let names = Names::new(&specs, complete);
-    Nodes { specs, names, regions }
+    Nodes { specs, names, regions, takers }
 }
 
 /// What [[node]] blocks are checked against.
@@ -87,10 +96,18 @@ enum Block {
     Claim(Box<NodeSpec>),
 }
 
-/// Appends hosts that claim names; those without an address get the next one after all others.
-fn add_claims(specs: &mut Vec<NodeSpec>, claims: Vec<NodeSpec>) {
-    for mut claim in claims {
-        if claim.addr.port() == 0 {
+/// Appends hosts that claim names or addresses, and says which claim addresses. Of those that claim names, the ones
+/// without an address get the next one after all others.
+fn add_claims(specs: &mut Vec<NodeSpec>, claims: Vec<(NodeSpec, Place, String)>) -> Vec<Taker> {
+    let mut takers = Vec::new();
+    for (mut claim, place, path) in claims {
+        let owner = claim.claim.filter(|claim| claim.what == Claimed::Address);
+        if let Some(owner) = owner.and_then(|claim| specs.get(claim.owner as usize)) {
+            (claim.addr, claim.advertise) = (owner.addr, owner.addr);
+            if let Ok(node) = u32::try_from(specs.len()) {
+                takers.push(Taker { node, place, path });
+            }
+        } else if claim.addr.port() == 0 {
             let highest = specs.iter().map(|spec| spec.addr).max();
             let next = highest.and_then(|addr| Some((nth_address(addr.ip(), 1)?, addr.port())));
             // Past the last address there is none; the clash with the highest one is reported.
@@ -102,6 +119,7 @@ fn add_claims(specs: &mut Vec<NodeSpec>, claims: Vec<NodeSpec>) {
         }
         specs.push(claim);
     }
+    takers
 }
 
 /// A count, a list of names, or a table.
@@ -262,7 +280,11 @@ fn ip(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<IpAddr> {
 }
 
 /// `ip` or `ip:port`; without a port the node keeps its own.
-fn socket_addr(field: &Field<'_>, port: u16, problems: &mut Problems<'_>) -> Option<SocketAddr> {
+pub(super) fn socket_addr(
+    field: &Field<'_>,
+    port: u16,
+    problems: &mut Problems<'_>,
+) -> Option<SocketAddr> {
     if let Value::String(text) = &field.item.value
         && let Ok(addr) = text.parse::<SocketAddr>()
         && addr.port() != 0
@@ -284,9 +306,20 @@ fn block(
     let region =
         table.field("region").and_then(|field| region_index(&field, around.regions, problems));
     let tags = table.field("tags").and_then(|field| tags::read(&field, problems));
-    if let Some(claims) = table.field("claims") {
-        let spec = claim(&claims, &mut table, around, problems);
-        table.finish(&[("boot", "write at = \"20s\"")], problems);
+    let claims = table.field("claims").map(|field| (field, Claimed::Name));
+    let takes = table.field("takes").map(|field| (field, Claimed::Address));
+    if let (Some(_), Some((takes, _))) = (&claims, &takes) {
+        takes.refuse("stands beside `claims`: give only one of the two", problems);
+        return None;
+    }
+    if let Some((owner, what)) = claims.or(takes) {
+        let spec = claim(&owner, what, &mut table, around, problems);
+        let mut hints = vec![("boot", "write at = \"20s\"")];
+        if what == Claimed::Address {
+            let hint = "it `takes` the address of another node";
+            hints.extend(["addr", "advertise"].map(|key| (key, hint)));
+        }
+        table.finish(&hints, problems);
         let tags = tags.unwrap_or_default();
         return spec
             .map(|spec| NodeSpec { region: region.unwrap_or(0), tags, ..spec })
@@ -298,7 +331,10 @@ fn block(
         around.names.select(&group, problems)?
     } else {
         let node = one_node(&mut table, specs, around.names, problems);
-        table.finish(&[("at", "it is for a host that `claims` a name")], problems);
+        table.finish(
+            &[("at", "it is for a host that `claims` a name or `takes` an address")],
+            problems,
+        );
         vec![node?]
     };
     for node in &nodes {
@@ -334,9 +370,10 @@ fn one_node(
     node
 }
 
-/// One more host, which starts with the name of another.
+/// One more host, which starts with the name, or takes over the address, of another.
 fn claim(
     claims: &Field<'_>,
+    what: Claimed,
     table: &mut Table<'_>,
     around: &Around<'_>,
     problems: &mut Problems<'_>,
@@ -353,7 +390,8 @@ fn claim(
         if around.names.is_known(&name) {
             field.refuse(
                 format!(
-                    "\"{name}\" is the name of a node already: call the host that claims a name something else"
+                    "\"{name}\" is the name of a node already: call the host that claims {} something else",
+                    if what == Claimed::Name { "a name" } else { "an address" }
                 ),
                 problems,
             );
@@ -362,12 +400,24 @@ fn claim(
         Some(name)
     });
     let unset = SocketAddr::new(ADDR_DEFAULT, 0);
+    if what == Claimed::Address {
+        let claim = Some(Claim { owner: owner?, what, boot: boot? });
+        let tags = Tags::new();
+        return Some(NodeSpec {
+            name: name?,
+            addr: unset,
+            advertise: unset,
+            region: 0,
+            tags,
+            claim,
+        });
+    }
     let addr = table.field("addr").map(|field| socket_addr(&field, PORT_DEFAULT, problems));
     let addr = addr.map_or(Some(unset), |addr| addr)?;
     let port = if addr.port() == 0 { PORT_DEFAULT } else { addr.port() };
     let advertise = table.field("advertise").map(|field| socket_addr(&field, port, problems));
     let advertise = advertise.map_or(Some(addr), |advertise| advertise)?;
-    let claim = Some(Claim { owner: owner?, boot: boot? });
+    let claim = Some(Claim { owner: owner?, what, boot: boot? });
     Some(NodeSpec { name: name?, addr, advertise, region: 0, tags: Tags::new(), claim })
 }
 
@@ -455,7 +505,9 @@ fn check_unique(field: &Field<'_>, specs: &[NodeSpec], problems: &mut Problems<'
     if let Some(pair) = by_name.windows(2).find(|pair| pair[0] == pair[1]) {
         field.refuse(format!("two nodes are named \"{}\": names are unique", pair[0]), problems);
     }
-    let mut by_addr: Vec<SocketAddr> = specs.iter().map(|spec| spec.addr).collect();
+    let takes = |spec: &&NodeSpec| spec.claim.is_some_and(|it| it.what == Claimed::Address);
+    let holders = specs.iter().filter(|spec| !takes(spec));
+    let mut by_addr: Vec<SocketAddr> = holders.map(|spec| spec.addr).collect();
     by_addr.sort_unstable();
     if let Some(pair) = by_addr.windows(2).find(|pair| pair[0] == pair[1]) {
         field.refuse(

@@ -82,19 +82,21 @@ fn build(root: &Item, text: &str, file: &Path, problems: &mut Problems<'_>) -> O
         .required("duration", "duration = \"60s\", the virtual time to simulate", problems)
         .and_then(|field| field.positive(problems));
     let series_bucket = series_bucket(&mut table, duration, problems);
-    let nodes::Nodes { specs, names, regions } = nodes::read(&mut table, duration, problems);
+    let nodes::Nodes { specs, names, regions, takers } =
+        nodes::read(&mut table, duration, problems);
     let mut settings = settings::read(&mut table, problems);
     let network = network::read(&mut table, &regions, problems);
     let start = start::read(&mut table, duration, &names, problems);
     let faults = fault::read(&mut table, duration, &names, problems);
     settings.keep_snapshots(&faults, problems);
+    settings.check_rekeys(&faults, problems);
     let around = work::Around { duration, names: &names, specs: &specs, config: &settings.config };
     let workload = work::read(&mut table, &around, problems);
     if let Start::Warm = start {
         let members = specs.partition_point(|spec| spec.claim.is_none());
         settings.check_warm(&specs[..members], problems);
     }
-    lives::check(&start, &specs, &faults, &workload, &names, problems);
+    lives::check(&start, &specs, &takers, &faults, &workload, &names, problems);
     // One block may stand for many faults or pieces of work.
     let faults_read: BTreeSet<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
     let works_read: BTreeSet<&str> = workload.iter().map(|work| work.path.as_str()).collect();

@@ -94,6 +94,11 @@ impl<'a> Problems<'a> {
         }
     }
 
+    /// How many so far.
+    pub(super) const fn len(&self) -> usize {
+        self.found.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }

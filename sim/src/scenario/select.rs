@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use super::document::Value;
 use super::field::Field;
 use super::problem::{Problems, closest};
-use crate::scenario::{NodeIndex, NodeSpec};
+use crate::scenario::{Claimed, NodeIndex, NodeSpec};
 
 /// Names of all nodes, for looking them up.
 pub(super) struct Names {
     names: Vec<String>,
     index: BTreeMap<String, NodeIndex>,
-    /// How many have a name of their own; those after them claim one of theirs.
+    /// How many are members; those after them claim a name or an address of theirs.
     members: u32,
+    /// Those that take over an address.
+    strangers: Vec<NodeIndex>,
     /// Whether the node list itself could be read. If not, unknown names are not reported: they would only repeat it.
     complete: bool,
 }
@@ -22,7 +24,18 @@ impl Names {
         let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
         let index = (0..).zip(&names).map(|(index, name)| (name.clone(), index)).collect();
         let members = nodes.partition_point(|node| node.claim.is_none());
-        Self { names, index, members: u32::try_from(members).unwrap_or(u32::MAX), complete }
+        let strangers = (0..)
+            .zip(nodes)
+            .filter(|(_, node)| node.claim.is_some_and(|claim| claim.what == Claimed::Address))
+            .map(|(index, _)| index)
+            .collect();
+        Self {
+            names,
+            index,
+            strangers,
+            members: u32::try_from(members).unwrap_or(u32::MAX),
+            complete,
+        }
     }
 
     /// The nodes that have a name of their own.
@@ -82,6 +95,11 @@ impl Names {
     ) -> Option<NodeIndex> {
         if node < self.members {
             return Some(node);
+        }
+        if self.strangers.contains(&node) {
+            let name = self.name(node);
+            field.refuse(format!("{name} is of another cluster: write another node"), problems);
+            return None;
         }
         field.refuse(
             format!(

@@ -32,9 +32,7 @@ pub(super) struct Settings {
 impl Settings {
     /// A restart that keeps its state needs a snapshot to keep it in.
     pub(super) fn keep_snapshots(&mut self, faults: &[Placed<Fault>], problems: &mut Problems<'_>) {
-        let keeps = |fault: &&Placed<Fault>| {
-            matches!(fault.value.kind, FaultKind::Restart { keep_state: true, .. })
-        };
+        let keeps = |fault: &&Placed<Fault>| !fault.value.kind.snapshots_of().is_empty();
         let Some(fault) = faults.iter().find(keeps).filter(|_| !self.config.snapshot) else {
             return;
         };
@@ -50,6 +48,17 @@ impl Settings {
         }
         let options = Options { snapshot: true, ..Options::clone(&self.config) };
         self.config = validated(options, self.place, &self.places, problems);
+    }
+
+    /// Refuses keyrings that these settings do not go with.
+    pub(super) fn check_rekeys(&self, faults: &[Placed<Fault>], problems: &mut Problems<'_>) {
+        for fault in faults {
+            let FaultKind::Rekey { keyring, .. } = &fault.value.kind else { continue };
+            let options = Options { keyring: keyring.clone(), ..Options::clone(&self.config) };
+            if let Err(error) = options.validate() {
+                problems.add(fault.place, &format!("{}.rekey.keys", fault.path), error);
+            }
+        }
     }
 
     /// Refuses limits that a warm start, in which everybody knows everybody, would break from the first moment on.
@@ -327,7 +336,7 @@ pub(super) fn key(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<Key>
 }
 
 /// One key, or a list whose first key seals.
-fn keyring(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<Keyring> {
+pub(super) fn keyring(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<Keyring> {
     let fields = if let Value::Array(_) = field.item.value {
         field.list("a list of keys", problems)?
     } else {

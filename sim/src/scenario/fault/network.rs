@@ -1,15 +1,126 @@
-//! Faults of the network: partitions and degradations.
+//! Cuts of the network: `partition` and `cut`.
 
 use super::super::document::Value;
-use super::super::field::Field;
-use super::super::latency;
+use super::super::field::{Field, Table};
 use super::super::problem::Problems;
 use super::super::select::Names;
 use super::super::units::{PPM, parse_share};
 use crate::scenario::{FaultKind, NodeIndex};
 
+/// Which packets a cut stops.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// Segments of streams.
+    Tcp,
+    /// Both.
+    Both,
+}
+
+impl Transport {
+    /// Whether it is about datagrams.
+    #[must_use]
+    pub const fn datagrams(self) -> bool {
+        matches!(self, Self::Udp | Self::Both)
+    }
+
+    /// Whether it is about streams.
+    #[must_use]
+    pub const fn streams(self) -> bool {
+        matches!(self, Self::Tcp | Self::Both)
+    }
+}
+
+/// Reads `partition`: sides, shares, a ring, or two halves and a bridge.
+pub(super) fn partition(
+    field: &Field<'_>,
+    one_way: Option<Field<'_>>,
+    names: &Names,
+    problems: &mut Problems<'_>,
+) -> Option<FaultKind> {
+    let one_way_on = one_way.as_ref().and_then(|field| field.boolean(problems)).unwrap_or(false);
+    if !matches!(field.item.value, Value::Table(_)) {
+        let groups = groups(field, names, problems)?;
+        return Some(FaultKind::Partition { groups, one_way: one_way_on });
+    }
+    let mut table = field.table("sides, { ring = 2 } or { bridge = [\"host1\"] }", problems)?;
+    let shape = table.exactly_one(&["ring", "bridge"], problems);
+    table.finish(&[("neighbours", "their number is the value of `ring`")], problems);
+    match shape? {
+        ("ring", ring) => {
+            if let Some(one_way) = one_way.filter(|_| one_way_on) {
+                one_way.refuse("is for sides: a ring has none, so leave it out", problems);
+                return None;
+            }
+            let nodes = names.members().count() as u64;
+            // With one neighbour less than half the others on each side, somebody is out of reach.
+            let most = nodes.saturating_sub(2) / 2;
+            if nodes == 0 {
+                return None;
+            }
+            if most == 0 {
+                ring.refuse(
+                    format!("cuts nothing among {nodes} nodes: a ring takes 4 or more"),
+                    problems,
+                );
+                return None;
+            }
+            let reach = ring.integer(1, most, problems)?;
+            Some(FaultKind::Ring { reach: u32::try_from(reach).ok()? })
+        }
+        (_, bridge) => {
+            let bridge_nodes = names.select_members(&bridge, problems)?;
+            let others: Vec<NodeIndex> =
+                names.members().filter(|node| !bridge_nodes.contains(node)).collect();
+            if others.len() < 2 {
+                bridge.refuse("leaves no two halves: name fewer nodes", problems);
+                return None;
+            }
+            let (first, second) = others.split_at(others.len().div_ceil(2));
+            let groups = vec![first.to_vec(), second.to_vec()];
+            Some(FaultKind::Partition { groups, one_way: one_way_on })
+        }
+    }
+}
+
+/// Reads `cut`: what some nodes send to others vanishes.
+pub(super) fn cut(
+    field: &Field<'_>,
+    names: &Names,
+    problems: &mut Problems<'_>,
+) -> Option<FaultKind> {
+    let wanted = "a table such as { from = [\"host3\"], to = [\"*\"], transport = \"udp\" }";
+    let mut table = field.table(wanted, problems)?;
+    let (from, to) = (table.field("from"), table.field("to"));
+    let transport = transport(&mut table, problems);
+    table.finish(&[("one_way", "a cut is always one-way")], problems);
+    if from.is_none() && to.is_none() {
+        field.refuse(
+            "names no node: give it `from`, `to` or both; for all packets write from = \"*\"",
+            problems,
+        );
+        return None;
+    }
+    // A missing end is everybody; a wrong one has been reported.
+    let mut end = |field: Option<Field<'_>>| match field {
+        Some(field) => names.select(&field, problems).map(Some),
+        None => Some(None),
+    };
+    let (from, to) = (end(from), end(to));
+    Some(FaultKind::Cut { from: from?, to: to?, transport: transport? })
+}
+
+fn transport(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Option<Transport> {
+    let Some(field) = table.field("transport") else { return Some(Transport::Both) };
+    field.word(
+        &[("udp", Transport::Udp), ("tcp", Transport::Tcp), ("both", Transport::Both)],
+        problems,
+    )
+}
+
 /// `[["host1"], ["host2..host9"]]`, or shares of the node list such as `[0.3, 0.7]`.
-pub(super) fn groups(
+fn groups(
     field: &Field<'_>,
     names: &Names,
     problems: &mut Problems<'_>,
@@ -83,26 +194,4 @@ fn shares(
         return None;
     }
     Some(groups)
-}
-
-pub(super) fn degrade(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<FaultKind> {
-    let wanted = "a table such as { loss = 0.25, latency = \"50ms\" }";
-    let mut table = field.table(wanted, problems)?;
-    let loss = table.field("loss");
-    let latency = table.field("latency");
-    table.finish(&[], problems);
-    if loss.is_none() && latency.is_none() {
-        field.refuse("changes nothing: give it `loss`, `latency` or both", problems);
-        return None;
-    }
-    Some(FaultKind::Degrade {
-        loss_ppm: match loss {
-            Some(field) => Some(field.share(problems)?),
-            None => None,
-        },
-        latency: match latency {
-            Some(field) => Some(latency::read(&field, problems)?),
-            None => None,
-        },
-    })
 }
