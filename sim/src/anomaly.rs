@@ -233,9 +233,10 @@ impl World<'_> {
         let (id, action) = match &held {
             Held::Datagram { to, bytes } => {
                 self.oracle.bytes.add(now, bytes.len());
-                let (to, fate) = self.fabric.send_datagram(node, *to, bytes);
+                let crate::net::Sending { to, fate, damage } =
+                    self.fabric.send_datagram(node, *to, bytes);
                 let serial = self.fabric.totals.datagrams_sent;
-                self.tell(node, &Fact::Sent { serial, to, bytes, fate });
+                self.tell(node, &Fact::Sent { serial, to, bytes, fate, damage });
                 return;
             }
             Held::Dial { id, to } => (*id, StreamAction::Dial { to: *to }),

@@ -201,7 +201,7 @@ fn failed_probe(ask: &Ask, setting: &Setting) -> f64 {
 
 /// The settings worth a simulation, best guess first, at most `most`; the profiles of the agent are always among them.
 #[must_use]
-pub fn candidates(ask: &Ask, most: usize) -> Vec<(Setting, Guess)> {
+pub(super) fn candidates(ask: &Ask, most: usize) -> Vec<(Setting, Guess)> {
     let mut guessed: Vec<(f64, Setting, Guess)> = lattice(ask)
         .into_iter()
         .map(|setting| {
@@ -272,7 +272,7 @@ fn lattice(ask: &Ask) -> Vec<Setting> {
 
 /// The variants of a setting that the lattice leaves out: without local health, and with other full exchanges.
 #[must_use]
-pub fn variants(ask: &Ask, setting: &Setting) -> Vec<(Setting, Guess)> {
+pub(super) fn variants(ask: &Ask, setting: &Setting) -> Vec<(Setting, Guess)> {
     let changed = [
         Setting { awareness_max_multiplier: 2, ..setting.clone() },
         Setting { push_pull_interval_ms: 60_000, ..setting.clone() },
@@ -283,7 +283,7 @@ pub fn variants(ask: &Ask, setting: &Setting) -> Vec<(Setting, Guess)> {
 
 /// How many settings the formulas looked at.
 #[must_use]
-pub fn looked_at(ask: &Ask) -> f64 {
+pub(super) fn looked_at(ask: &Ask) -> f64 {
     count(lattice(ask).len())
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use crate::scenario::{Nanos, format_duration, parse_duration, parse_size};
 
 /// Of so many crashes in a thousand every living node must know in time.
-pub const CRASHES_PER_MILLE: u32 = 950;
+pub(super) const CRASHES_PER_MILLE: u32 = 950;
 
 /// One wish.
 #[derive(Clone, Debug, PartialEq)]
