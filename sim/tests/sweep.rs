@@ -380,3 +380,38 @@ fn every_verb_has_help_with_an_example() {
         assert!(text(&sim(&dir, &["--help"]).stdout).contains(verb));
     }
 }
+
+/// The command of the indexed job, in a shell as a pod runs it, with its folders and its size made small.
+#[cfg(unix)]
+#[test]
+fn the_command_of_the_kubernetes_job_is_one() {
+    let dir = folder("kubernetes");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/kubernetes.yaml");
+    let yaml = fs::read_to_string(file).expect("a job file");
+    let start = yaml.find("exec sim sweep").expect("the command of the sweep");
+    let end = start + yaml[start..].find("env:").expect("its environment");
+    let line: Vec<&str> = yaml[start..end].split_whitespace().collect();
+    let script = line
+        .join(" ")
+        .replace("/scenario/scenario.toml", "small.toml")
+        .replace("\"/sweep/", "\"sweep/")
+        .replace("16,64,256", "4,5")
+        .replace("--seeds 100", "--seeds 3");
+    let sim = Path::new(env!("CARGO_BIN_EXE_sim"));
+    for index in ["0", "7"] {
+        let output = Command::new("/bin/sh")
+            .args(["-c", &script])
+            .current_dir(&dir)
+            .env("PATH", sim.parent().expect("a folder"))
+            .env("JOB_COMPLETION_INDEX", index)
+            .env("SHARDS", "8")
+            .output()
+            .expect("a shell");
+        assert_eq!(output.status.code(), Some(0), "{script}: {}", text(&output.stderr));
+    }
+    let rows = |shard: &str| {
+        let results = fs::read_to_string(dir.join("sweep").join(shard).join("results.jsonl"));
+        results.expect("results").lines().count()
+    };
+    assert_eq!((rows("shard-1"), rows("shard-8")), (3, 2), "18 units over 8 shards");
+}
