@@ -46,7 +46,9 @@ pub enum CapsuleError {
     #[error("{0}")]
     Syntax(String),
     /// It was written by another version of the program.
-    #[error("format {0} is not known: this program reads format {FORMAT}; use the version that wrote it")]
+    #[error(
+        "format {0} is not known: this program reads format {FORMAT}; use the version that wrote it"
+    )]
     Format(u32),
     /// The hash is no number.
     #[error("hash = \"{0}\" is no hash: it has 16 hexadecimal digits")]
@@ -107,9 +109,9 @@ impl Capsule {
             return Err(CapsuleError::Format(head.format));
         }
         let hash = match head.hash {
-            Some(text) => Some(
-                u64::from_str_radix(&text, 16).map_err(|_| CapsuleError::Hash(text.clone()))?,
-            ),
+            Some(text) => {
+                Some(u64::from_str_radix(&text, 16).map_err(|_| CapsuleError::Hash(text.clone()))?)
+            }
             None => None,
         };
         Ok(Self {

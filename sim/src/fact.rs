@@ -11,6 +11,7 @@ use uwasa_core::trace::Trace;
 
 use crate::check::Invariants;
 use crate::hazards::Damage;
+use crate::history::History;
 use crate::net::{Fabric, Fate};
 use crate::scenario::{Nanos, NodeIndex, Scenario};
 
@@ -177,19 +178,24 @@ pub enum Refusal {
 pub struct Watchers {
     /// The checkers of invariants.
     pub invariants: Option<Invariants>,
+    /// Who keeps what happens.
+    pub history: Option<History>,
 }
 
 impl Watchers {
     /// Whether anybody listens.
     #[must_use]
     pub const fn any(&self) -> bool {
-        self.invariants.is_some()
+        self.invariants.is_some() || self.history.is_some()
     }
 
     /// Tells everybody who listens.
     pub fn hear(&mut self, moment: Moment, fact: &Fact<'_>, scene: Scene<'_>) {
         if let Some(invariants) = &mut self.invariants {
             invariants.hear(moment, fact, scene);
+        }
+        if let Some(history) = &mut self.history {
+            history.hear(moment, fact, scene);
         }
     }
 }

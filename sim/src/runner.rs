@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use rayon::prelude::*;
 use thiserror::Error;
 
+use crate::history::{Document, History};
 use crate::metrics::SeedResult;
 use crate::scenario::{FaultKind, Nanos, Scenario, Start};
 use crate::world;
@@ -67,22 +68,56 @@ pub fn run(
     jobs: usize,
     progress: &Progress,
 ) -> Result<Vec<SeedResult>, RunError> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.max(1)).build()?;
-    let results: Vec<Result<SeedResult, RunError>> = pool.install(|| {
-        // One seed at a time per thread: the default would hand out long stretches, and one slow stretch would leave the
-        // other threads idle.
-        seeds.par_iter().with_max_len(1).map(|seed| run_one(scenario, *seed, progress)).collect()
-    });
-    results.into_iter().collect()
+    let recorded = run_recorded(scenario, seeds, jobs, None, progress)?;
+    Ok(recorded.0)
 }
 
-fn run_one(scenario: &Scenario, seed: u64, progress: &Progress) -> Result<SeedResult, RunError> {
+/// The same, and the history of the first seed; `limit`: its most records, `None` for no history.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_recorded(
+    scenario: &Scenario,
+    seeds: &[u64],
+    jobs: usize,
+    limit: Option<usize>,
+    progress: &Progress,
+) -> Result<(Vec<SeedResult>, Option<Document>), RunError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.max(1)).build()?;
+    let results: Vec<Result<(SeedResult, Option<Document>), RunError>> = pool.install(|| {
+        // One seed at a time per thread: the default would hand out long stretches, and one slow stretch would leave the
+        // other threads idle.
+        let one = |(index, seed): (usize, &u64)| {
+            let limit = limit.filter(|_| index == 0);
+            run_one(scenario, *seed, limit, progress)
+        };
+        seeds.par_iter().enumerate().with_max_len(1).map(one).collect()
+    });
+    let (mut all, mut first) = (Vec::with_capacity(seeds.len()), None);
+    for result in results {
+        let (result, document) = result?;
+        all.push(result);
+        first = first.or(document);
+    }
+    Ok((all, first))
+}
+
+fn run_one(
+    scenario: &Scenario,
+    seed: u64,
+    limit: Option<usize>,
+    progress: &Progress,
+) -> Result<(SeedResult, Option<Document>), RunError> {
     let mut reached: Nanos = 0;
     let mut advance = |now: Nanos| {
         progress.virtual_nanos.fetch_add(now.saturating_sub(reached), Ordering::Relaxed);
         reached = reached.max(now);
     };
-    let result = catch_unwind(AssertUnwindSafe(|| world::run(scenario, seed, &mut advance)))
+    let work = || {
+        let history = limit.map(|limit| History::new(scenario, limit));
+        world::run_recorded(scenario, seed, history, &mut advance)
+    };
+    let result = catch_unwind(AssertUnwindSafe(work))
         .map_err(|panic| RunError::Panic { seed, message: panic_message(panic.as_ref()) })?;
     advance(scenario.duration);
     progress.seeds_done.fetch_add(1, Ordering::Relaxed);
@@ -149,10 +184,19 @@ fn shares_tables(scenario: &Scenario) -> bool {
     let links = &scenario.network.links;
     let lossy = |ppm: u32| ppm >= LOSS_THAT_DIFFERS;
     let changed = scenario.faults.iter().map(|fault| match &fault.kind {
-        FaultKind::Crash { nodes } | FaultKind::Restart { nodes, .. } => nodes.len(),
-        FaultKind::Pause { nodes } => nodes.len(),
-        FaultKind::Degrade { loss_ppm, .. } if !loss_ppm.is_some_and(lossy) => 0,
-        FaultKind::Partition { .. } | FaultKind::Degrade { .. } => scenario.nodes.len(),
+        FaultKind::Crash { nodes }
+        | FaultKind::Restart { nodes, .. }
+        | FaultKind::Rekey { nodes, .. }
+        | FaultKind::Pause { nodes, .. }
+        | FaultKind::Block { nodes, .. }
+        | FaultKind::Slow { nodes, .. }
+        | FaultKind::Clock { nodes, .. } => nodes.len(),
+        FaultKind::Move { .. } => 1,
+        FaultKind::Degrade(how) if how.burst.is_none() && !how.loss_ppm.is_some_and(lossy) => 0,
+        FaultKind::Partition { .. }
+        | FaultKind::Ring { .. }
+        | FaultKind::Cut { .. }
+        | FaultKind::Degrade(_) => scenario.nodes.len(),
     });
     matches!(scenario.start, Start::Warm)
         && !links.iter().any(|link| lossy(link.loss_ppm))

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::expect::{Checks, Scene};
 use crate::fact::{self, Arrived, Fact, Moment, Refusal, Watchers};
+use crate::history::{Document, History};
 use crate::host::{Alarm, Host, clocks};
 use crate::metrics::{SeedResult, Totals};
 use crate::net::{Fabric, Happening, Power, Sending};
@@ -37,8 +38,18 @@ const PROGRESS_STEPS: u64 = 200;
 
 /// Runs `scenario` with `seed` to its end. `progress` hears the virtual time now and then.
 pub fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Nanos)) -> SeedResult {
+    run_recorded(scenario, seed, None, progress).0
+}
+
+/// The same; `history` listens too and is handed back as a document.
+pub fn run_recorded(
+    scenario: &Scenario,
+    seed: u64,
+    history: Option<History>,
+    progress: &mut dyn FnMut(Nanos),
+) -> (SeedResult, Option<Document>) {
     let invariants = Some(Invariants::all(scenario));
-    let mut world = World::watched(scenario, seed, Watchers { invariants });
+    let mut world = World::watched(scenario, seed, Watchers { invariants, history });
     let step = (scenario.duration / PROGRESS_STEPS).max(1);
     let mut until = 0;
     while until < scenario.duration {
@@ -46,7 +57,10 @@ pub fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Nanos)) -> S
         world.run_until(until);
         progress(until);
     }
-    world.finish()
+    let history = world.watchers.history.take();
+    let result = world.finish();
+    let document = history.map(|it| it.document(scenario, seed, result.trace_hash));
+    (result, document)
 }
 
 /// The world as those who listen may see it, while the rest of it is borrowed.

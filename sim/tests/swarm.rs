@@ -37,7 +37,8 @@ fn every_kind_of_action_comes_up() {
     let bounds = Bounds::default();
     let labels: std::collections::BTreeSet<_> =
         (0..300).flat_map(|seed| generate(seed, &bounds).labels).collect();
-    let known = ["fault crash", "fault pause", "fault partition", "fault loss", "work query", "start cold"];
+    let known =
+        ["fault crash", "fault pause", "fault partition", "fault loss", "work query", "start cold"];
     for label in known {
         assert!(labels.contains(label), "{label} is not in {labels:?}");
     }
@@ -90,11 +91,14 @@ mod mutants {
     /// The whole list is for the release binary: `sim swarm --mutant NAME`. Here is one of each sort.
     #[test]
     fn mutants_are_found_and_become_small() {
-        for name in ["event_delivered_twice", "dead_without_suspicion", "refutes_with_same_incarnation"] {
+        for name in
+            ["event_delivered_twice", "dead_without_suspicion", "refutes_with_same_incarnation"]
+        {
             let small = caught(name);
             let (nodes, faults, _) = size(&small.scenario).expect("a valid scenario");
             assert!(nodes <= 5 && faults <= 2, "{name}: {}", small.render());
-            let again = run_text(&small.scenario, small.seed, &small.invariant).expect("it is valid");
+            let again =
+                run_text(&small.scenario, small.seed, &small.invariant).expect("it is valid");
             assert_eq!(again.hash(), small.hash);
         }
     }

@@ -9,6 +9,7 @@ mod shrink;
 mod summary;
 mod swarm;
 mod validate;
+mod why;
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -56,6 +57,8 @@ enum Verb {
     List(list::ListArgs),
     /// Run one seed or one capsule again and look at it closely
     Replay(replay::ReplayArgs),
+    /// Tell why a node thought of another what it thought
+    Why(why::WhyArgs),
     /// Run random scenarios until one breaks an invariant
     Swarm(swarm::SwarmArgs),
     /// Make a capsule smaller
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
         Verb::Validate(args) => validate::validate(&args, &mut console),
         Verb::List(args) => list::list(&args, &mut console),
         Verb::Replay(args) => replay::replay(&args, &mut console),
+        Verb::Why(args) => why::why(&args, &mut console),
         Verb::Swarm(args) => swarm::swarm(&args, &mut console),
         Verb::Shrink(args) => shrink::shrink(&args, &mut console),
         Verb::Overlay(args) => overlay::overlay(&args, &mut console),

@@ -33,8 +33,8 @@ pub(super) fn overlay(args: &OverlayArgs, console: &mut Console) -> Exit {
     let mut exit = Exit::Met;
     for scenario in &scenarios {
         let seeds = args.seeds.as_ref().map_or(scenario.seeds.as_slice(), |seeds| &seeds.0);
-        let results = match simulate(scenario, seeds, None, false, console) {
-            Ok((results, _)) => results,
+        let results = match simulate(scenario, seeds, None, None, false, console) {
+            Ok((results, _, _)) => results,
             Err(error) => {
                 console.error(format!("{}: {error}", scenario.file.display()));
                 return Exit::Failed;

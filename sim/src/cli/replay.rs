@@ -42,8 +42,8 @@ pub(super) fn replay(args: &ReplayArgs, console: &mut Console) -> Exit {
     let Some(scenarios) = load_all(files, &args.sets.sets, console) else { return Exit::Input };
     let mut exit = Exit::Met;
     for scenario in &scenarios {
-        match run::simulate(scenario, &[seed], Some(1), false, console) {
-            Ok((results, outcome)) => {
+        match run::simulate(scenario, &[seed], Some(1), None, false, console) {
+            Ok((results, outcome, _)) => {
                 for line in
                     results.iter().flat_map(|result| summary::of_seed(scenario, &outcome, result))
                 {
@@ -106,7 +106,8 @@ fn replay_capsule(args: &ReplayArgs, capsule: &Capsule, console: &mut Console) -
 }
 
 fn hashes(expected: Option<u64>, found: Option<u64>) -> String {
-    let word = |hash: Option<u64>| hash.map_or("none (panic)".into(), |hash| format!("{hash:016x}"));
+    let word =
+        |hash: Option<u64>| hash.map_or("none (panic)".into(), |hash| format!("{hash:016x}"));
     if expected == found {
         format!("{}, the same", word(found))
     } else {
@@ -134,6 +135,8 @@ fn verdicts(capsule: &Capsule, trial: &Trial) -> Vec<(&'static str, String)> {
         }
     }
     let others = trial.failures.iter().filter(|failure| failure.invariant != capsule.invariant);
-    rows.extend(others.map(|it| ("also broken", format!("{}, {}", it.invariant, told(it.at, &it.text)))));
+    rows.extend(
+        others.map(|it| ("also broken", format!("{}, {}", it.invariant, told(it.at, &it.text)))),
+    );
     rows
 }

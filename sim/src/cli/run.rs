@@ -7,10 +7,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Console, Exit, Sets, load_all, progress, summary};
+use crate::check::Standing;
+use crate::history::{self, Document, History};
 use crate::metrics::SeedResult;
 use crate::outcome::{Outcome, Timing};
 use crate::scenario::{Scenario, parse_seeds};
-use crate::{report, runner};
+use crate::{report, runner, world};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,6 +57,10 @@ pub(super) struct RunArgs {
     /// No progress, and no summary unless something was missed
     #[arg(long)]
     quiet: bool,
+    /// Most records in the history of one seed that the report shows and `sim why` reads: the first seed, or the first
+    /// that missed something. 0: none
+    #[arg(long, value_name = "N", default_value_t = history::LIMIT)]
+    history: usize,
     /// Write no report
     #[arg(long)]
     no_report: bool,
@@ -118,7 +124,9 @@ fn run_one(
 ) -> (Exit, Option<serde_json::Value>) {
     let seeds = args.seeds.as_ref().map_or(scenario.seeds.as_slice(), |seeds| &seeds.0);
     let quiet = args.quiet || args.json;
-    let (results, outcome) = match simulate(scenario, seeds, args.jobs, quiet, console) {
+    let limit = Some(args.history).filter(|limit| *limit > 0 && !args.no_report);
+    let simulated = simulate(scenario, seeds, args.jobs, limit, quiet, console);
+    let (results, outcome, history) = match simulated {
         Ok(done) => done,
         Err(error) => {
             console.error(format!("{}: {error}", scenario.file.display()));
@@ -129,7 +137,8 @@ fn run_one(
     let mut files = Vec::new();
     if !args.no_report {
         let out = args.out.join(&scenario.name);
-        match report::write(scenario, &results, &outcome, &out) {
+        let history = limit.and_then(|limit| worth_telling(scenario, &results, history, limit));
+        match report::write_with(scenario, &results, &outcome, history.as_ref(), &out) {
             Ok(written) => files = written,
             Err(error) => {
                 console.error(format!(
@@ -161,9 +170,10 @@ pub(super) fn simulate(
     scenario: &Scenario,
     seeds: &[u64],
     jobs: Option<u16>,
+    history: Option<usize>,
     quiet: bool,
     console: &mut Console,
-) -> Result<(Vec<SeedResult>, Outcome), runner::RunError> {
+) -> Result<(Vec<SeedResult>, Outcome, Option<Document>), runner::RunError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let wanted = jobs.map_or(cores, usize::from);
     let available = runner::memory_available();
@@ -172,12 +182,32 @@ pub(super) fn simulate(
         console.error(format!("{}: {limited}", scenario.name));
     }
     let started = Instant::now();
-    let results = progress::shown(scenario, seeds.len(), quiet, |progress| {
-        runner::run(scenario, seeds, jobs.count, progress)
+    let (results, history) = progress::shown(scenario, seeds.len(), quiet, |progress| {
+        runner::run_recorded(scenario, seeds, jobs.count, history, progress)
     })?;
     let timing = Timing::new(started.elapsed(), scenario.duration, seeds.len(), jobs.count);
     let outcome = Outcome::judge(scenario, &results, timing);
-    Ok((results, outcome))
+    Ok((results, outcome, history))
+}
+
+/// The history of the first seed that missed something, which is run again for it; if none did, that of the first.
+fn worth_telling(
+    scenario: &Scenario,
+    results: &[SeedResult],
+    first: Option<Document>,
+    limit: usize,
+) -> Option<Document> {
+    let missed = |it: &&SeedResult| {
+        it.verdicts.iter().any(|verdict| !verdict.held)
+            || it.invariants.iter().any(|invariant| invariant.standing == Standing::Fail)
+    };
+    match results.iter().find(missed).map(|it| it.seed) {
+        Some(seed) if first.as_ref().is_none_or(|it| it.seed != seed) => {
+            let history = History::new(scenario, limit);
+            world::run_recorded(scenario, seed, Some(history), &mut |_| {}).1
+        }
+        Some(_) | None => first,
+    }
 }
 
 fn json(

@@ -78,7 +78,9 @@ pub(super) struct SwarmArgs {
 /// Reads `3..16`.
 fn nodes(text: &str) -> Result<RangeInclusive<u32>, String> {
     let rule = || {
-        format!("\"{text}\" is no range of sizes from {NODES_MIN} to {NODES_MAX}: write one such as 3..16")
+        format!(
+            "\"{text}\" is no range of sizes from {NODES_MIN} to {NODES_MAX}: write one such as 3..16"
+        )
     };
     let (low, high) = text.split_once("..").ok_or_else(rule)?;
     let number = |text: &str| text.trim().parse::<u32>().map_err(|_| rule());
@@ -117,7 +119,8 @@ pub(super) fn swarm(args: &SwarmArgs, console: &mut Console) -> Exit {
     let outcome = match done {
         Ok(outcome) => outcome,
         Err(errors) => {
-            console.error(format!("{errors}\nthe generator made a scenario that the parser refuses"));
+            console
+                .error(format!("{errors}\nthe generator made a scenario that the parser refuses"));
             return Exit::Input;
         }
     };
@@ -259,7 +262,10 @@ fn words(tally: &Tally, elapsed: Duration) -> Vec<String> {
             grouped(per_minute(tally, elapsed))
         ),
         String::new(),
-        format!("  {:<28} {:>8} {:>8} {:>8} {:>12}", "invariant", "pass", "fail", "unknown", "put to test"),
+        format!(
+            "  {:<28} {:>8} {:>8} {:>8} {:>12}",
+            "invariant", "pass", "fail", "unknown", "put to test"
+        ),
     ];
     for (name, verdicts) in &tally.invariants {
         lines.push(format!(
@@ -270,7 +276,8 @@ fn words(tally: &Tally, elapsed: Duration) -> Vec<String> {
             grouped(verdicts.exercised)
         ));
     }
-    for (title, rows) in [("what was in them", &tally.labels), ("what happened", &tally.sometimes)] {
+    for (title, rows) in [("what was in them", &tally.labels), ("what happened", &tally.sometimes)]
+    {
         lines.push(String::new());
         lines.push(format!("  {title:<36} scenarios"));
         for (what, count) in rows {

@@ -44,7 +44,8 @@ pub(super) fn in_words(scenario: &Scenario) -> String {
     format!(" In order: {}{more}.", parts.join("; "))
 }
 
-fn happenings(scenario: &Scenario) -> Vec<(Nanos, String)> {
+/// Everything that the scenario does, in order of time.
+pub(crate) fn happenings(scenario: &Scenario) -> Vec<(Nanos, String)> {
     let mut all = Vec::new();
     for fault in &scenario.faults {
         let (start, end) = match &fault.kind {

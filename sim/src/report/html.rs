@@ -1,4 +1,4 @@
-//! `report.html`: one page that shows everything, without scripts and without a single thing to fetch.
+//! `report.html`: one page that shows everything without a single thing to fetch; scripts draw only the recorded run.
 
 use std::fmt::{Display, Write as _};
 
@@ -6,7 +6,7 @@ use super::axis::{group_digits, thousands};
 use super::facts::{Facts, counted, portable, portable_place, trimmed};
 use super::figures::Figure;
 use super::stats::{number, reached, seconds};
-use super::{invariants, summary};
+use super::{invariants, see, summary};
 use crate::analytic;
 use crate::metrics::SeedResult;
 use crate::outcome::{ExpectOutcome, Outcome, Quantiles};
@@ -78,18 +78,25 @@ pub(super) fn page(
     results: &[SeedResult],
     outcome: &Outcome,
     figures: &[(Figure, Option<String>)],
+    recorded: Option<&see::Recorded<'_>>,
 ) -> String {
     let facts = Facts::new(scenario);
     let mut page = Page(String::new());
     page.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n");
     page.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n");
     page.element("title", &format!("{} – simulation report", scenario.name));
-    page.raw(format_args!("<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"));
+    page.raw(format_args!(
+        "<style>\n{STYLE}{}</style>\n</head>\n<body>\n<main>\n",
+        recorded.map_or("", |_| see::STYLE)
+    ));
     header(&mut page, scenario, results, outcome, &facts);
     verdicts(&mut page, scenario, outcome);
     page.raw(invariants::section(outcome));
     key_numbers(&mut page, outcome, &facts);
     pictures(&mut page, figures);
+    if let Some(recorded) = recorded {
+        page.raw(see::section(recorded));
+    }
     notes(&mut page, outcome);
     totals(&mut page, results);
     seeds(&mut page, results);

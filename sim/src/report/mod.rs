@@ -15,6 +15,7 @@ mod html;
 mod invariants;
 pub mod overlay;
 mod queries;
+mod see;
 mod stats;
 mod summary;
 #[cfg(test)]
@@ -26,7 +27,10 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub(crate) use self::flags::happenings;
 pub use self::summary::SCHEMA;
+use crate::history;
+use crate::history::document::{Document, HistoryError};
 use crate::metrics::SeedResult;
 use crate::outcome::Outcome;
 use crate::scenario::Scenario;
@@ -48,6 +52,9 @@ pub enum ReportError {
     /// The summary could not be put into JSON.
     #[error("cannot write the summary as JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// The history could not be packed.
+    #[error("cannot pack the history: {0}")]
+    History(#[from] HistoryError),
 }
 
 /// Writes the whole report into `out`, which is made if it is missing, and says which files it wrote.
@@ -63,6 +70,21 @@ pub fn write(
     scenario: &Scenario,
     results: &[SeedResult],
     outcome: &Outcome,
+    out: &Path,
+) -> Result<Vec<PathBuf>, ReportError> {
+    write_with(scenario, results, outcome, None, out)
+}
+
+/// The same, with the history of one of the seeds: a file of its own, and a part of the page.
+///
+/// # Errors
+///
+/// As [`write`].
+pub fn write_with(
+    scenario: &Scenario,
+    results: &[SeedResult],
+    outcome: &Outcome,
+    history: Option<&Document>,
     out: &Path,
 ) -> Result<Vec<PathBuf>, ReportError> {
     fs::create_dir_all(out)
@@ -81,8 +103,12 @@ pub fn write(
         };
         page.push((figure, drawing));
     }
-    let html = html::page(scenario, results, outcome, &page);
+    let packed = history.map(Document::to_bytes).transpose()?;
+    let recorded =
+        history.zip(packed.as_deref()).map(|(document, packed)| see::Recorded { document, packed });
+    let html = html::page(scenario, results, outcome, &page, recorded.as_ref());
     files.push(("report.html".into(), html.into_bytes()));
+    files.extend(packed.map(|packed| (history::document::FILE.into(), packed)));
     files.push(("summary.json".into(), summary::text(scenario, results, outcome)?.into_bytes()));
     remove_stale(out, &files)?;
     files.iter().map(|(name, content)| put(out, name, content)).collect()
@@ -114,8 +140,9 @@ fn remove_stale(out: &Path, files: &[(String, Vec<u8>)]) -> Result<(), ReportErr
         let name = entry.map_err(failed)?.file_name();
         let Some(name) = name.to_str() else { continue };
         let Some((stem, ending)) = name.rsplit_once('.') else { continue };
-        let ours = (STEMS.contains(&stem) || stem.starts_with("convergence-"))
+        let picture = (STEMS.contains(&stem) || stem.starts_with("convergence-"))
             && (ending == "svg" || ending == "png");
+        let ours = picture || name == history::document::FILE;
         if ours && files.iter().all(|(written, _)| written != name) {
             let path = out.join(name);
             fs::remove_file(&path).map_err(|source| ReportError::Write { path, source })?;

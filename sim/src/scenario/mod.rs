@@ -33,8 +33,7 @@ pub use fault::{Burst, Degradation, Transport};
 pub use faults::{Cycle, Fault, FaultKind, OnDisk};
 pub use parse::{load, parse, parse_seeds};
 pub use problem::ScenarioErrors;
-pub use units::format_duration;
-pub(crate) use units::parse_duration;
+pub use units::{format_duration, parse_duration};
 
 /// Probe intervals below which a run is too short to say anything about coordinates: the adjustment of a coordinate
 /// averages over so many round trips.

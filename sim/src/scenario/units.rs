@@ -32,7 +32,7 @@ const SIZE_UNITS: [(&str, u64); 8] = [
 ];
 
 /// Reads `1.5s`, `200ms`, `1h30m`. The error is the rule and the fix in words.
-pub(crate) fn parse_duration(text: &str) -> Result<Nanos, String> {
+pub fn parse_duration(text: &str) -> Result<Nanos, String> {
     let trimmed = text.trim();
     if trimmed.starts_with('-') {
         return Err(format!("\"{text}\" is negative: durations start at \"0s\""));

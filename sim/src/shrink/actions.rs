@@ -58,8 +58,9 @@ fn pairs(search: &mut Search<'_>) {
 
 fn all(document: &Document) -> Vec<Action> {
     let of = |(key, marks): (&'static str, &'static [&'static str])| {
-        let is_action =
-            move |block: &Table| marks.is_empty() || marks.iter().any(|mark| block.contains_key(*mark));
+        let is_action = move |block: &Table| {
+            marks.is_empty() || marks.iter().any(|mark| block.contains_key(*mark))
+        };
         let found = document.blocks(key).enumerate().filter(move |(_, block)| is_action(block));
         found.map(move |(index, _)| (key, index)).collect::<Vec<_>>()
     };

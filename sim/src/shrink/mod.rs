@@ -148,8 +148,9 @@ impl Search<'_> {
     /// nothing.
     fn take_first(&mut self, candidates: Vec<Document>) -> Option<usize> {
         let seeds: Vec<u64> = std::iter::once(self.best.seed).chain(1..=self.others).collect();
-        let pairs: Vec<(usize, u64)> =
-            (0..candidates.len()).flat_map(|one| seeds.iter().map(move |seed| (one, *seed))).collect();
+        let pairs: Vec<(usize, u64)> = (0..candidates.len())
+            .flat_map(|one| seeds.iter().map(move |seed| (one, *seed)))
+            .collect();
         for batch in pairs.chunks(BATCH) {
             if self.runs >= self.limits.runs {
                 return None;
@@ -161,7 +162,9 @@ impl Search<'_> {
                 .collect();
             for ((one, seed), trial) in batch.iter().zip(tried) {
                 self.runs += usize::from(trial.is_some());
-                let Some(trial) = trial.filter(|it| it.failure(self.invariant).is_some()) else { continue };
+                let Some(trial) = trial.filter(|it| it.failure(self.invariant).is_some()) else {
+                    continue;
+                };
                 self.best = Best { document: candidates[*one].clone(), seed: *seed, trial };
                 let text = self.best.document.render();
                 let (nodes, faults, duration) = size(&text).unwrap_or((0, 0, 0));

@@ -10,7 +10,17 @@ use crate::swarm::document::{Document, texts};
 
 /// Keys whose texts are no names of nodes, whatever they say.
 const NOT_NODES: [&str; 11] = [
-    "event", "query", "payload", "answer", "set_tags", "tags", "key", "keys", "title", "description", "config",
+    "event",
+    "query",
+    "payload",
+    "answer",
+    "set_tags",
+    "tags",
+    "key",
+    "keys",
+    "title",
+    "description",
+    "config",
 ];
 
 /// Removes nodes until every single one is needed.
@@ -42,7 +52,8 @@ fn listed(document: &Document) -> Option<Document> {
     let scenario = parse(&document.render(), std::path::Path::new("capsule.toml"), &[]).ok()?;
     let mut listed = document.clone();
     let nodes = listed.0.get("nodes")?;
-    if nodes.as_table().is_some_and(|table| table.keys().any(|key| key != "count" && key != "name")) {
+    if nodes.as_table().is_some_and(|table| table.keys().any(|key| key != "count" && key != "name"))
+    {
         // Addresses and tags of all nodes have no place beside a list of names.
         return None;
     }

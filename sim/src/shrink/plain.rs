@@ -6,8 +6,7 @@ use super::Search;
 use crate::swarm::document::Document;
 
 /// Keys that stay: without them it is another question, or none.
-const KEPT: [&str; 8] =
-    ["title", "duration", "nodes", "mutant", "at", "for", "until", "unchecked"];
+const KEPT: [&str; 8] = ["title", "duration", "nodes", "mutant", "at", "for", "until", "unchecked"];
 /// Blocks whose optional keys are tried.
 const BLOCKS: [&str; 4] = ["link", "node", "fault", "work"];
 
@@ -34,7 +33,9 @@ type Path = Vec<String>;
 fn paths(document: &Document) -> Vec<Path> {
     let mut paths = Vec::new();
     for (key, value) in &document.0 {
-        if KEPT.contains(&key.as_str()) || value.as_array().is_some_and(|it| it.iter().all(Value::is_table)) {
+        if KEPT.contains(&key.as_str())
+            || value.as_array().is_some_and(|it| it.iter().all(Value::is_table))
+        {
             continue;
         }
         let inner = value.as_table().into_iter().flat_map(Table::keys);

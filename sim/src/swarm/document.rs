@@ -28,7 +28,8 @@ impl Document {
     pub fn render(&self) -> String {
         let mut text = String::new();
         let is_block = |key: &str, value: &Value| {
-            BLOCKS.contains(&key) && value.as_array().is_some_and(|all| all.iter().all(Value::is_table))
+            BLOCKS.contains(&key)
+                && value.as_array().is_some_and(|all| all.iter().all(Value::is_table))
         };
         let plain = self.0.iter().filter(|(key, value)| !is_block(key, value));
         lines(&plain.collect::<Vec<_>>(), &mut text);

@@ -92,7 +92,8 @@ fn may_stay_away(shape: &Shape, draft: &Draft, chosen: &[usize]) -> bool {
 fn crash(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
     let count = few(dice, draft);
     let back = dice.percent(70);
-    let length = if dice.percent(30) { seconds(dice, shape, 1, 5) } else { seconds(dice, shape, 5, 50) };
+    let length =
+        if dice.percent(30) { seconds(dice, shape, 1, 5) } else { seconds(dice, shape, 5, 50) };
     let Some((at, chosen)) = draft.chance(dice, count, length) else { return false };
     let returns = back || !may_stay_away(shape, draft, &chosen);
     let until = if returns { at + length } else { FOREVER };
@@ -231,7 +232,11 @@ fn take_over(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
     draft.take(&chosen, at, FOREVER);
     let owner = Value::String(name(chosen[0]));
     draft.fault(at, [("crash", texts([name(chosen[0])]))]);
-    draft.hosts.push(table([("name", "stranger".into()), ("takes", owner), ("at", span(at + wait))]));
+    draft.hosts.push(table([
+        ("name", "stranger".into()),
+        ("takes", owner),
+        ("at", span(at + wait)),
+    ]));
     true
 }
 
@@ -254,11 +259,8 @@ fn block(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
 fn anomaly(dice: &mut Dice, shape: &Shape, draft: &mut Draft, key: &str) -> bool {
     let count = few(dice, draft);
     let (short, cycles) = (dice.percent(40), dice.percent(25));
-    let length = if short {
-        dice.time(100 * MILLISECOND, 3 * SECOND)
-    } else {
-        seconds(dice, shape, 2, 40)
-    };
+    let length =
+        if short { dice.time(100 * MILLISECOND, 3 * SECOND) } else { seconds(dice, shape, 2, 40) };
     let on = dice.pick(&[16, 128, 512, 2_048, 8_192]) * MILLISECOND;
     let off = dice.pick(&[1, 4, 64, 512, 4_096]) * MILLISECOND;
     let Some((at, chosen)) = draft.chance(dice, count, SECOND) else { return false };

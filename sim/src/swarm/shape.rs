@@ -202,9 +202,7 @@ fn latency(dice: &mut Dice) -> Value {
             ("low", span(low / 10)),
             ("high", span(low + dice.number(0, 20) * MILLISECOND)),
         ])),
-        _ => {
-            Value::Table(table([("median", span(low)), ("p99", span(low * dice.number(2, 10)))]))
-        }
+        _ => Value::Table(table([("median", span(low)), ("p99", span(low * dice.number(2, 10)))])),
     }
 }
 
@@ -223,11 +221,8 @@ fn start(dice: &mut Dice, shape: &mut Shape, labels: &mut BTreeSet<&'static str>
     let count = shape.boots.len() as u64;
     shape.boots = (0..count).map(|index| stagger * index / count).collect();
     shape.begin = stagger + 5 * SECOND;
-    let mut start = table([
-        ("kind", "cold".into()),
-        ("stagger", span(stagger)),
-        ("retry", span(5 * SECOND)),
-    ]);
+    let mut start =
+        table([("kind", "cold".into()), ("stagger", span(stagger)), ("retry", span(5 * SECOND))]);
     if by_list {
         shape.seeded = true;
         start.insert("join".into(), texts([name(0), name(1)]));

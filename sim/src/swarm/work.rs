@@ -76,7 +76,13 @@ fn storm(dice: &mut Dice, _shape: &Shape, draft: &mut Draft, number: u64) -> boo
     let what = Value::String(format!("storm{number}"));
     draft.work(
         at,
-        [("event", what), ("payload", "{n}".into()), ("every", span(every)), ("count", count), from(who[0])],
+        [
+            ("event", what),
+            ("payload", "{n}".into()),
+            ("every", span(every)),
+            ("count", count),
+            from(who[0]),
+        ],
     );
     true
 }
@@ -103,9 +109,11 @@ fn query(dice: &mut Dice, shape: &Shape, draft: &mut Draft, number: u64) -> bool
     add(by_tag, "tags", Value::Table(table([("role", "^d".into())])));
     add(silent, "answer", Value::Boolean(false));
     add(timeout.is_some(), "timeout", span(timeout.unwrap_or(SECOND)));
-    for (label, there) in
-        [("work query by name", by_name), ("work query by tag", by_tag), ("work query relayed", relays > 0)]
-    {
+    for (label, there) in [
+        ("work query by name", by_name),
+        ("work query by tag", by_tag),
+        ("work query relayed", relays > 0),
+    ] {
         if there {
             draft.labels.insert(label);
         }
