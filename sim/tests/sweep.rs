@@ -254,8 +254,9 @@ fn wrong_points_are_told_all_at_once_before_anything_runs() {
         "config.gossip_nodes=3,-1",
     ];
     let error = refused(&dir, &args);
-    assert_eq!(error.matches("network.los").count(), 2, "flag and key, once: {error}");
-    assert!(error.contains("did you mean `loss`?"), "{error}");
+    let typos = error.lines().filter(|line| line.contains("did you mean `loss`?"));
+    assert_eq!(typos.count(), 1, "at every point, and told once: {error}");
+    assert!(error.contains("--grid network.los=0.1: network.los: unknown key"), "{error}");
     assert!(error.contains("--grid config.gossip_nodes=-1"), "{error}");
     assert!(error.contains("host3") && error.contains("(at nodes=2"), "{error}");
     assert!(!dir.join("out").exists(), "nothing was made");
@@ -318,7 +319,7 @@ fn compare_pairs_the_seeds_and_says_who_is_faster() {
     let first = metrics.iter().find(|it| it["name"] == "crash.first").expect("a metric");
     let [low, mean, high] =
         ["low", "mean", "high"].map(|it| first["effect"][it].as_f64().expect("a number"));
-    assert!(0.0 < low && low < mean && mean < high && high < 10.0, "{first}");
+    assert!(0.5 < low && low <= mean && mean <= high && high < 10.0, "{first}");
     let error = refused(&dir, &["compare", "small.toml"]);
     assert!(error.contains("both sides are the same"), "{error}");
     let error = refused(&dir, &["compare", "small.toml", "nowhere.toml", "--set-a", "nodes=x"]);
@@ -330,7 +331,7 @@ fn tune_finds_settings_that_a_run_confirms_on_fresh_seeds() {
     let dir = folder("tune");
     let wishes = ["--want", "detect=9s", "--want", "bytes=20kB/s"];
     let args =
-        [&["tune", "--nodes", "9", "--budget", "90", "--out", "out", "--quiet"], &wishes[..]]
+        [&["tune", "--nodes", "9", "--budget", "240", "--out", "out", "--quiet"], &wishes[..]]
             .concat();
     let output = sim(&dir, &args);
     let out = text(&output.stdout);
@@ -346,7 +347,7 @@ fn tune_finds_settings_that_a_run_confirms_on_fresh_seeds() {
     let document: serde_json::Value =
         serde_json::from_slice(&fs::read(dir.join("out/tune.json")).expect("numbers"))
             .expect("JSON");
-    assert!(document["runs"].as_u64().is_some_and(|runs| runs <= 90));
+    assert!(document["runs"].as_u64().is_some_and(|runs| runs <= 240));
     let run = sim(&dir, &["run", "out/tuned.toml", "--no-report", "--quiet"]);
     assert_eq!(run.status.code(), Some(0), "{}", text(&run.stdout));
     // What is not to be had is said, with exit code 1.

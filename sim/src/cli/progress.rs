@@ -21,7 +21,7 @@ pub(super) struct Work {
     pub(super) noun: &'static str,
     /// How many.
     pub(super) runs: usize,
-    /// Virtual time of all of them.
+    /// Virtual time of all of them; 0: not known before the end.
     pub(super) total: Nanos,
 }
 
@@ -97,10 +97,11 @@ impl View<'_> {
         let done = self.progress.seeds_done();
         let elapsed_ms = self.started.elapsed().as_millis().max(1);
         let per_second = u128::from(self.progress.virtual_nanos()) / elapsed_ms / 1_000_000;
-        let percent =
-            u128::from(self.progress.virtual_nanos()) * 100 / u128::from(self.todo.total.max(1));
+        let percent = (u128::from(self.progress.virtual_nanos()) * 100)
+            .checked_div(self.todo.total.into())
+            .map_or_else(String::new, |percent| format!(", {percent} %"));
         format!(
-            "{done} of {} {}, {percent} %, {} virtual s per s",
+            "{done} of {} {}{percent}, {} virtual s per s",
             self.todo.runs,
             self.todo.noun,
             grouped(u64::try_from(per_second).unwrap_or(u64::MAX))

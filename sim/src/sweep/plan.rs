@@ -156,7 +156,7 @@ impl Plan {
                 Err(errors) => checked.refuse(&point, errors),
             }
         }
-        problems.extend(checked.problems(points));
+        problems.extend(checked.problems(&order.grid));
         let seeds = order.seeds.clone().unwrap_or_else(|| checked.seeds.clone());
         let units = points.saturating_mul(seeds.len());
         if units > UNITS_MAX {
@@ -241,14 +241,23 @@ impl Checked {
         }
     }
 
-    fn problems(&self, points: usize) -> Vec<String> {
-        let words = |(message, first, count): &(String, Point, usize)| match count {
-            // The message says all when the flag that it names is the only difference.
-            _ if *count == points || message.starts_with("--set ") => {
-                message.replacen("--set ", "--grid ", 1)
+    fn problems(&self, grid: &Grid) -> Vec<String> {
+        let of_axis = |message: &str| {
+            let flag = message.strip_prefix("--set ");
+            let axis = |flag: &str| grid.0.iter().any(|axis| flag.starts_with(&axis.key));
+            flag.filter(|flag| axis(flag)).map(|flag| format!("--grid {flag}"))
+        };
+        let words = |(message, first, count): &(String, Point, usize)| {
+            // The message says all if it names the value itself.
+            if let Some(message) = of_axis(message) {
+                return message;
             }
-            1 => format!("{message} (at {first})"),
-            more => format!("{message} (at {first} and {} other points)", more - 1),
+            match count {
+                _ if *count == grid.len() => message.clone(),
+                1 => format!("{message} (at {first})"),
+                2 => format!("{message} (at {first} and 1 other point)"),
+                more => format!("{message} (at {first} and {} other points)", more - 1),
+            }
         };
         self.refused.iter().map(words).collect()
     }
