@@ -457,7 +457,7 @@ mod tests {
             match draw_fate(&lossy, &mut rng) {
                 Fate::Lost => lost += 1,
                 Fate::Twice(..) => twice += 1,
-                Fate::Once(_) | Fate::Nowhere | Fate::Blocked => {}
+                Fate::Once(_) | Fate::Nowhere | Fate::Blocked | Fate::Burst | Fate::TooLong => {}
             }
         }
         assert!((2_300..2_700).contains(&lost), "{lost} of 10,000 lost at 25 %");
