@@ -8,7 +8,7 @@ use uwasa_core::io::{Input, StreamAction, StreamId};
 use uwasa_core::node::Node;
 
 use crate::fact::Fact;
-use crate::net::{Happening, Power, Presence, Waiting};
+use crate::net::{Happening, Power, Presence, Sending, Waiting};
 use crate::scenario::{FaultKind, Nanos, NodeIndex};
 use crate::world::World;
 
@@ -233,9 +233,9 @@ impl World<'_> {
         let (id, action) = match &held {
             Held::Datagram { to, bytes } => {
                 self.oracle.bytes.add(now, bytes.len());
-                let (to, fate) = self.fabric.send_datagram(node, *to, bytes);
+                let Sending { to, fate, damage } = self.fabric.send_datagram(node, *to, bytes);
                 let serial = self.fabric.totals.datagrams_sent;
-                self.tell(node, &Fact::Sent { serial, to, bytes, fate });
+                self.tell(node, &Fact::Sent { serial, to, bytes, fate, damage });
                 return;
             }
             Held::Dial { id, to } => (*id, StreamAction::Dial { to: *to }),
