@@ -8,11 +8,9 @@ use std::collections::BTreeMap;
 use uwasa_core::command::{Command, OpError, Reply};
 use uwasa_core::event::{Event, ShutDownReason};
 use uwasa_core::io::{Cx, Input, OpId, Outbox, Output, StreamInput};
-use uwasa_core::keyring::Keyring;
 use uwasa_core::node::Node;
 use uwasa_core::pool::Pool;
 use uwasa_core::rng::Rng;
-use uwasa_core::tags::Tags;
 use uwasa_core::time::Instant;
 
 use crate::anomaly::Held;
@@ -23,10 +21,10 @@ use crate::expect::{Checks, Scene};
 use crate::fact::{self, Arrived, Fact, Moment, Refusal, Watchers};
 use crate::host::{Alarm, Host, clocks};
 use crate::metrics::{SeedResult, Totals};
-use crate::net::{Backlog, Fabric, Happening, Power, Sending};
+use crate::net::{Fabric, Happening, Power, Sending};
 use crate::oracle::Oracle;
 use crate::process::add_stats;
-use crate::scenario::{Fault, FaultKind, Nanos, NodeIndex, NodeSpec, Scenario, Start};
+use crate::scenario::{Nanos, NodeIndex, Scenario, Start};
 use crate::streams::{Delivered, Delivery, Step, Streams};
 use crate::workload::{Operation, OperationKind};
 
