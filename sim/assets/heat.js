@@ -46,7 +46,7 @@ class Heat {
     else if (!all && subjects.length < run.doubted.length) which = `the first ${part}, of ${run.doubted.length} that somebody doubted`;
     else if (!all && subjects.length < run.hosts) which = `only the ${part} that anybody ever doubted`;
     element("heat-about").textContent =
-      `${run.hosts} observers down, ${which}${grouped.length ? `; ${grouped.join(", ")}, coloured by the worst view in it, paler where fewer share it` : ""}.`;
+      `${run.hosts} observers down, ${which}${grouped.length ? `; ${grouped.join(", ")}, coloured by the worst view in it, over the view that most have where few share it` : ""}.`;
     this.clock.span(0, run.duration, this.clock.until > 1 ? this.clock.time : this.opening());
   }
 
@@ -109,9 +109,10 @@ class Heat {
         } else if (cell.self) {
           pen.fillStyle = colours.line;
         } else {
-          pen.fillStyle = colours.views[VIEW.alive];
-          if (cell.share < 1 && cell.view !== VIEW.none) pen.fillRect(...size);
-          pen.globalAlpha = cell.view === VIEW.alive ? 1 : 0.4 + 0.6 * cell.share;
+          // The worst view over the one that most have.
+          pen.fillStyle = colours.views[cell.counts.indexOf(Math.max(...cell.counts))];
+          if (cell.share < 1) pen.fillRect(...size);
+          pen.globalAlpha = 0.45 + 0.55 * cell.share;
           pen.fillStyle = colours.views[cell.view];
         }
         pen.fillRect(...size);
