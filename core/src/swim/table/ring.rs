@@ -1,7 +1,8 @@
 //! The probe ring: every known member once, in random order.
 //!
 //! Of a cluster that starts warm and large, the ring is not written down: all nodes share one list of members, and each
-//! goes through it in an order that it computes from a key of its own. A ring that loses or gains members becomes a list.
+//! goes through it in an order that it computes from a key of its own. A ring that loses or gains members becomes a
+//! list.
 
 use std::sync::Arc;
 
