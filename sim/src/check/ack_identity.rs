@@ -104,7 +104,8 @@ mod tests {
     use super::*;
 
     fn datagram(from: NodeIndex) -> Fact<'static> {
-        Fact::Input(Arrived::Datagram { from, serial: 1, sent_at: 0 })
+        let (damaged, replayed) = (false, false);
+        Fact::Input(Arrived::Datagram { from, serial: 1, sent_at: 0, damaged, replayed })
     }
 
     #[test]

@@ -120,10 +120,11 @@ impl super::Checker for Checker {
 mod tests {
     use super::super::testing::Stand;
     use super::*;
+    use crate::hazards::Damage;
     use crate::net::Fate;
 
     fn sent(bytes: &[u8]) -> Fact<'_> {
-        Fact::Sent { serial: 1, to: Some(1), bytes, fate: Fate::Lost }
+        Fact::Sent { serial: 1, to: Some(1), bytes, fate: Fate::Lost, damage: Damage::default() }
     }
 
     #[test]
