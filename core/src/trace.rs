@@ -225,6 +225,11 @@ pub enum Trace {
         /// When it will expire.
         deadline: Instant,
     },
+    /// Somebody accuses this node, which must answer. For checkers only; not part of any trace hash.
+    Accused {
+        /// At this incarnation.
+        accused: u32,
+    },
     /// This node refuted an accusation.
     Refuted {
         /// Of what.

@@ -50,8 +50,8 @@ impl Digest {
 
     /// Adds one effect.
     pub fn add(&mut self, now: Nanos, node: NodeIndex, effect: &Output<'_>) {
-        // It repeats what messages and edges say already; checkers need it early.
-        if let Output::Trace(Trace::Record { .. }) = effect {
+        // They repeat what messages, edges and refutations say already; checkers need them early.
+        if let Output::Trace(Trace::Record { .. } | Trace::Accused { .. }) = effect {
             return;
         }
         let mut fields = Fields::new();
@@ -309,7 +309,7 @@ fn write_trace(fields: &mut Fields, trace: &Trace) {
             fields.words([48, initiator.into(), join.into(), merged.into()]);
         }
         Trace::EventAccepted { ltime, path } => fields.words([49, ltime, path_number(path)]),
-        Trace::Record { .. } => {}
+        Trace::Record { .. } | Trace::Accused { .. } => {}
         Trace::Status { .. }
         | Trace::Member { .. }
         | Trace::IntentAccepted { .. }
@@ -377,6 +377,7 @@ fn write_serf_trace(fields: &mut Fields, trace: &Trace) {
         }
         Trace::Edge { .. }
         | Trace::Record { .. }
+        | Trace::Accused { .. }
         | Trace::ProbeStarted { .. }
         | Trace::ProbeIndirect { .. }
         | Trace::ProbeEnded { .. }

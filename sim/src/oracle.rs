@@ -262,6 +262,7 @@ impl Oracle {
             Trace::EventAccepted { ltime, path } => self.events.accepted(ltime, path),
             Trace::QueryAccepted { .. } | Trace::QueryReplied { .. } => self.queries.trace(trace),
             Trace::Record { .. }
+            | Trace::Accused { .. }
             | Trace::ProbeStarted { .. }
             | Trace::ProbeIndirect { .. }
             | Trace::ProbeEnded { .. }

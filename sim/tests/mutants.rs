@@ -16,7 +16,7 @@ const fn checker(mutant: Mutant) -> &'static str {
     match mutant {
         Mutant::AcceptsOlderIncarnation => "incarnation",
         Mutant::AliveResurrectsDead => "resurrection",
-        Mutant::RefutesWithSameIncarnation => "self_view",
+        Mutant::NoRefutation | Mutant::RefutesWithSameIncarnation => "self_view",
         Mutant::EventDeliveredTwice
         | Mutant::EventForwardedChanged
         | Mutant::SnapshotForgetsClock => "delivery",
@@ -25,10 +25,7 @@ const fn checker(mutant: Mutant) -> &'static str {
         Mutant::LeaveSeenAsFailure => "leave",
         Mutant::SuspicionNeverExpires | Mutant::ProbeSkipsLast => "detection",
         Mutant::DeadWithoutSuspicion => "causes",
-        Mutant::NoRefutation
-        | Mutant::PushPullIgnored
-        | Mutant::IntentsIgnored
-        | Mutant::ReconnectNever => "convergence",
+        Mutant::PushPullIgnored | Mutant::IntentsIgnored | Mutant::ReconnectNever => "convergence",
         Mutant::TransmitLimitIgnored => "drained",
         Mutant::AckForAnyName => "ack_identity",
         Mutant::StaleProfileKept => "profile",

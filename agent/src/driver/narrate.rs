@@ -203,6 +203,7 @@ impl Narrator {
             | Trace::Relayed
             | Trace::KeyringChanged { .. }
             | Trace::Record { .. }
+            | Trace::Accused { .. }
             | Trace::RejoinEnded { joined: false, .. } => {}
         }
     }

@@ -35,7 +35,7 @@ pub enum Mutant {
     ProbeSkipsLast,
     /// A ping for another name is acked.
     AckForAnyName,
-    /// Gossiped leave intents are ignored.
+    /// The leave intents of others are ignored.
     IntentsIgnored,
     /// Failed members are never called again.
     ReconnectNever,

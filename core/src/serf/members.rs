@@ -148,9 +148,6 @@ impl Serf {
         swim: &mut Swim,
         cx: &mut SwimCx<'_>,
     ) {
-        if cx.config.is_mutant(Mutant::IntentsIgnored) {
-            return;
-        }
         if self.leave_intent(intent, EventPath::Gossip, swim, cx) {
             let message = Bytes::copy_from_slice(message);
             self.outgoing.push(QueueKind::Intent, message, swim, cx);
@@ -209,6 +206,9 @@ impl Serf {
     ) -> bool {
         let &LeaveIntent { ltime, node, prune } = intent;
         if !self.witness_member(ltime, cx) {
+            return false;
+        }
+        if path != EventPath::Local && cx.config.is_mutant(Mutant::IntentsIgnored) {
             return false;
         }
         let Some((id, old)) = find(node, swim, cx) else {

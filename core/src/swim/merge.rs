@@ -245,6 +245,7 @@ impl Swim {
         accused: u32,
         cx: &mut SwimCx<'_>,
     ) {
+        cx.trace(Trace::Accused { accused });
         if cx.config.is_mutant(Mutant::NoRefutation) {
             return;
         }

@@ -1,7 +1,9 @@
 //! `ack_identity`: only the named member answers a probe. An ack on the direct path came in a datagram of a host that
 //! carries the target's name, and no probe that began while nobody carried it is answered at all.
 //!
-//! Source: memberlist, ping: a ping for another name is dropped. Checks S14. Excused: replayed and corrupted datagrams.
+//! Source: memberlist, ping: a ping for another name is dropped. Checks S14. Excused: replayed and corrupted datagrams; acks
+//! that go astray where a host announces an address that is not its own, or two hosts have had the same: an ack carries no
+//! name, only a number, and may be taken for that of another probe with this number.
 
 use uwasa_core::pool::NodeId;
 use uwasa_core::trace::{ProbeOutcome, Trace};
@@ -19,6 +21,8 @@ pub(super) struct Checker {
     began: Vec<Nanos>,
     /// When the last process of each host ended; [`Nanos::MAX`]: one runs, or none ever did.
     ended: Vec<Nanos>,
+    /// Every address has always been that of one host, who announces it.
+    distinct: bool,
     /// The id that each host had last.
     ids: Vec<Option<NodeId>>,
 }
@@ -26,7 +30,12 @@ pub(super) struct Checker {
 impl Checker {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let count = scenario.nodes.len();
+        let mut addresses: Vec<_> = scenario.nodes.iter().map(|spec| spec.addr).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        let honest = scenario.nodes.iter().all(|spec| spec.addr == spec.advertise);
         Self {
+            distinct: honest && addresses.len() == count,
             senders: vec![None; count],
             began: vec![0; count],
             ended: vec![Nanos::MAX; count],
@@ -71,7 +80,7 @@ impl super::Checker for Checker {
                 let by_another = match outcome {
                     ProbeOutcome::Direct { .. } => {
                         let sender = self.senders[node].and_then(|from| self.ids[from as usize]);
-                        sender.is_some_and(|sender| sender != target)
+                        self.distinct && sender.is_some_and(|sender| sender != target)
                     }
                     ProbeOutcome::Late | ProbeOutcome::Stream => false,
                     ProbeOutcome::Failed { .. } => return,
@@ -95,7 +104,8 @@ mod tests {
     use super::*;
 
     fn datagram(from: NodeIndex) -> Fact<'static> {
-        Fact::Input(Arrived::Datagram { from, serial: 1, sent_at: 0 })
+        let (damaged, replayed) = (false, false);
+        Fact::Input(Arrived::Datagram { from, serial: 1, sent_at: 0, damaged, replayed })
     }
 
     #[test]

@@ -10,7 +10,7 @@ use uwasa_core::trace::Trace;
 
 use super::{Finding, Kind, Stage};
 use crate::fact::{Fact, Moment};
-use crate::scenario::{Nanos, Scenario};
+use crate::scenario::{Fault, FaultKind, Nanos, Scenario};
 
 /// The checksum header in front of a packet.
 const CHECKSUM_BYTES: usize = 5;
@@ -43,7 +43,8 @@ impl Checker {
         // Label, nonce and tag come on top of a message of its own that is as large as it may be.
         let wrapping = 2 + config.packet_bytes_max - config.gossip_room();
         let largest = config.query_response_bytes_max.max(config.query_bytes_max) + wrapping;
-        let keyed = scenario.config.keyring.is_enabled();
+        let rekeys = |fault: &Fault| matches!(fault.kind, FaultKind::Rekey { .. });
+        let keyed = config.keyring.is_enabled() || scenario.faults.iter().any(rekeys);
         Self {
             bytes_max: config.packet_bytes_max.max(largest) + CHECKSUM_BYTES,
             looked: 0,
@@ -119,10 +120,11 @@ impl super::Checker for Checker {
 mod tests {
     use super::super::testing::Stand;
     use super::*;
+    use crate::hazards::Damage;
     use crate::net::Fate;
 
     fn sent(bytes: &[u8]) -> Fact<'_> {
-        Fact::Sent { serial: 1, to: Some(1), bytes, fate: Fate::Lost }
+        Fact::Sent { serial: 1, to: Some(1), bytes, fate: Fate::Lost, damage: Damage::default() }
     }
 
     #[test]

@@ -4,6 +4,11 @@
 //! put to the test. It must not trust what it judges: what it needs to know about nodes it keeps from the facts itself, or
 //! takes from [`Phase`], which does the same for all of them. The table of checkers is docs/checkers.md.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a checker is told the kinds of facts it names, and picks what it wants of them"
+)]
+
 mod ack_identity;
 mod bounds;
 mod calm;
@@ -147,6 +152,7 @@ impl Kind {
         match trace {
             Trace::Edge { .. }
             | Trace::Record { .. }
+            | Trace::Accused { .. }
             | Trace::Suspicion { .. }
             | Trace::Refuted { .. } => Self::Record,
             Trace::ProbeStarted { .. } | Trace::ProbeEnded { .. } => Self::Probe,

@@ -57,6 +57,8 @@ pub struct Phase {
     processes: Vec<Process>,
     limits: Option<Limits>,
     members: u32,
+    /// Members that were started and do not run now.
+    dead: usize,
     warm: bool,
     faithful: bool,
     /// Lasting faults that are open.
@@ -83,6 +85,7 @@ impl Phase {
             processes: vec![Process::default(); scenario.nodes.len()],
             limits: strict.then(|| Limits::of(scenario)).flatten(),
             members: scenario.members_len(),
+            dead: 0,
             warm: matches!(scenario.start, Start::Warm),
             faithful: scenario.faults.iter().all(|fault| is_faithful(&fault.kind)),
             open: 0,
@@ -115,8 +118,8 @@ impl Phase {
 
     /// Hosts that were started and do not run now.
     #[must_use]
-    pub fn dead_len(&self) -> usize {
-        self.members().filter(|&node| self.process(node).life > 0 && !self.process(node).up).count()
+    pub const fn dead_len(&self) -> usize {
+        self.dead
     }
 
     /// Since when nothing disturbs the world, with the bounds that hold from then on; `None`: something does.
@@ -173,10 +176,14 @@ impl Phase {
 
     fn hear_process(&mut self, moment: Moment, fact: &Fact<'_>, scene: Scene<'_>) {
         let process = &mut self.processes[moment.node as usize];
+        let member = moment.node < self.members;
         let claim = scene.scenario.nodes[moment.node as usize].claim.is_some();
         match *fact {
             Fact::Started { life, .. } => {
                 let old = std::mem::take(process);
+                if member && old.life > 0 && !old.up {
+                    self.dead -= 1;
+                }
                 let Process { forced, pruned, whole_disk, .. } = old;
                 *process = Process {
                     life,
@@ -193,6 +200,7 @@ impl Phase {
                 }
             }
             Fact::Ended(end) => {
+                self.dead += usize::from(member && process.up);
                 process.up = false;
                 process.end = Some(end);
                 self.contested -= u32::from(claim);
@@ -225,6 +233,7 @@ impl Phase {
             for &node in nodes {
                 self.processes[node as usize].whole_disk = snapshot == OnDisk::Kept;
             }
+            self.rekeyed |= matches!(kind, FaultKind::Rekey { .. });
             self.open += u32::from(lasting);
             self.joined.clear();
         } else {

@@ -6,12 +6,29 @@
 
 use uwasa_core::trace::{MemberState, Trace};
 
-use super::{Finding, Kind, Stage};
+use super::{Finding, Kind, Map, Stage};
 use crate::fact::{Fact, Moment};
+use crate::scenario::{Nanos, NodeIndex};
 
-/// Needs no memory.
+/// Accusations that are not answered yet: who was accused, when and at which incarnation.
 #[derive(Debug, Default)]
-pub(super) struct Checker;
+pub(super) struct Checker {
+    open: Map<NodeIndex, (Nanos, u32)>,
+}
+
+impl Checker {
+    /// A node that was accused does something else, or nothing any more.
+    fn unanswered(&mut self, node: NodeIndex, stage: Stage<'_>, finding: &mut Finding) {
+        if let Some((at, accused)) = self.open.remove(&node) {
+            finding.violate(at, || {
+                format!(
+                    "{} was accused at incarnation {accused} and did not refute",
+                    stage.host(node)
+                )
+            });
+        }
+    }
+}
 
 impl super::Checker for Checker {
     fn name(&self) -> &'static str {
@@ -19,7 +36,7 @@ impl super::Checker for Checker {
     }
 
     fn hears(&self) -> &'static [Kind] {
-        &[Kind::Record]
+        &[Kind::Process, Kind::Record]
     }
 
     fn hear(&mut self, moment: Moment, fact: &Fact<'_>, stage: Stage<'_>, finding: &mut Finding) {
@@ -35,7 +52,14 @@ impl super::Checker for Checker {
                     });
                 }
             }
+            Fact::Trace(&Trace::Accused { accused }) => {
+                self.unanswered(moment.node, stage, finding);
+                self.open.insert(moment.node, (moment.at, accused));
+            }
+            // It comes between accusation and refutation.
+            Fact::Trace(&Trace::Record { .. }) => {}
             Fact::Trace(&Trace::Refuted { accused, incarnation, .. }) => {
+                self.open.remove(&moment.node);
                 finding.exercise();
                 if incarnation <= accused && accused < u32::MAX {
                     finding.violate(moment.at, || {
@@ -46,7 +70,14 @@ impl super::Checker for Checker {
                     });
                 }
             }
+            Fact::Ended(_) | Fact::Trace(_) => self.unanswered(moment.node, stage, finding),
             _ => {}
+        }
+    }
+
+    fn finish(&mut self, _: Nanos, stage: Stage<'_>, finding: &mut Finding) {
+        for node in stage.phase.members() {
+            self.unanswered(node, stage, finding);
         }
     }
 }
@@ -70,6 +101,16 @@ mod tests {
         assert!(stand.passes());
         stand.trace(1, refutation(4, 4));
         assert!(stand.fails_with("refuted with 4"));
+    }
+
+    #[test]
+    fn an_accusation_that_is_not_answered_is_found() {
+        let mut stand = Stand::new("self_view", 3);
+        stand.trace(1, Trace::Accused { accused: 3 });
+        stand.trace(1, refutation(3, 4));
+        assert!(stand.passes());
+        stand.trace(1, Trace::Accused { accused: 4 });
+        assert!(stand.fails_with("accused at incarnation 4 and did not refute"));
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Stand {
     pub(super) fn run(name: &str, rest: &str, seconds: u64) -> Self {
         let scenario = scenario(3, seconds, rest);
         let invariants = Some(Invariants::some(scenario, |it| it == name));
-        let mut world = World::watched(scenario, 1, Watchers { invariants });
+        let mut world = World::watched(scenario, 1, Watchers { invariants, ..Watchers::default() });
         world.run_until(scenario.duration);
         let verdict = world.finish().invariants.pop();
         Self { world: World::new(scenario, 1), scenario, invariants: None, verdict, at: 0 }

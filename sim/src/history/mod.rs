@@ -247,6 +247,7 @@ impl History {
                 self.on_probe_end(moment, target, outcome);
             }
             Trace::Record { .. }
+            | Trace::Accused { .. }
             | Trace::IntentAccepted { .. }
             | Trace::Conflict { .. }
             | Trace::RejoinStarted { .. }
