@@ -12,6 +12,8 @@ mod probes;
 mod record;
 mod spans;
 
+use std::collections::BTreeMap;
+
 use uwasa_core::event::Event;
 use uwasa_core::pool::NodeId;
 use uwasa_core::trace::{Cause, EventPath, IntentKind, MemberState, ProbeOutcome, Trace};
@@ -63,12 +65,14 @@ pub struct History {
     /// The names of hosts, then those of others that were heard of.
     names: Vec<String>,
     /// Names in the protocol beyond those of members, by their id.
-    others: std::collections::BTreeMap<u32, u32>,
+    others: BTreeMap<u32, u32>,
     /// The newest datagram so far.
     serial: u64,
     source: Source,
     /// Number of the current input.
     input: u64,
+    /// By subject: the record of the current input that a status may follow from. The layers trace one after the other.
+    touched: BTreeMap<u32, usize>,
     /// Paths of what was accepted in the current input: Lamport time and way.
     accepted: Vec<(u64, EventPath)>,
 }
@@ -88,10 +92,11 @@ impl History {
             spans: Spans::new(scenario.nodes.len()),
             topics: Vec::new(),
             names: scenario.nodes.iter().map(|spec| spec.name.clone()).collect(),
-            others: std::collections::BTreeMap::new(),
+            others: BTreeMap::new(),
             serial: 0,
             source: Source::World,
             input: 0,
+            touched: BTreeMap::new(),
             accepted: Vec::new(),
         }
     }
@@ -137,6 +142,7 @@ impl History {
         self.source = source;
         self.input += 1;
         self.accepted.clear();
+        self.touched.clear();
     }
 
     fn on_input(&mut self, moment: Moment, arrived: Arrived) {
@@ -167,6 +173,9 @@ impl History {
             return None;
         }
         self.contacts += usize::from(contact);
+        if what.may_carry_status() {
+            self.touched.insert(subject, self.records.len());
+        }
         self.records.push(Record {
             at: moment.at,
             after: self.serial,
@@ -321,12 +330,8 @@ impl History {
         if subject == moment.node {
             return;
         }
-        let input = self.input;
-        let recent = self.records.iter_mut().rev().take(4);
-        let same = recent
-            .take_while(|it| it.input == input)
-            .find(|it| it.subject == subject && it.what.may_carry_status());
-        if let Some(record) = same {
+        let touched = self.touched.get(&subject).copied();
+        if let Some(record) = touched.and_then(|index| self.records.get_mut(index)) {
             record.status = Some(to);
         } else if from.is_some() || to.is_none() {
             // A first contact that was left out has no record to belong to.
@@ -336,10 +341,10 @@ impl History {
         }
     }
 
+    /// An intent that was accepted after the status followed from it is the reason for that.
     fn on_intent(&mut self, moment: Moment, subject: u32) {
-        let input = self.input;
-        let last = self.records.last_mut();
-        if let Some(record) = last.filter(|it| it.is_of(moment.node, subject, input))
+        let touched = self.touched.get(&subject).copied();
+        if let Some(record) = touched.and_then(|index| self.records.get_mut(index))
             && matches!(record.what, What::Status)
         {
             record.what = What::LeaveIntent;

@@ -27,7 +27,8 @@ pub(crate) struct Spans {
     life: Vec<Option<u32>>,
     paused: Vec<Option<u32>>,
     next_look: Nanos,
-    fault_heard: bool,
+    /// When a fault was told of whose effect was not looked at yet.
+    fault_at: Option<Nanos>,
 }
 
 impl Spans {
@@ -39,17 +40,18 @@ impl Spans {
             life: vec![None; hosts],
             paused: vec![None; hosts],
             next_look: 0,
-            fault_heard: false,
+            fault_at: None,
         }
     }
 
     /// Looks at the hosts if it is time to, or if a fault came just before. A fault is told before it acts.
     pub(crate) fn look(&mut self, now: Nanos, fault: bool, scene: Scene<'_>) {
-        if self.fault_heard || now >= self.next_look {
+        let fault_at = self.fault_at.take();
+        if fault_at.is_some() || now >= self.next_look {
             self.next_look = now.saturating_add(LOOK_EVERY);
-            self.look_at_all(now, scene);
+            self.look_at_all(fault_at.unwrap_or(now), scene);
         }
-        self.fault_heard = fault;
+        self.fault_at = fault.then_some(now);
     }
 
     fn look_at_all(&mut self, now: Nanos, scene: Scene<'_>) {
