@@ -19,7 +19,7 @@ use std::path::Path;
 
 use toml::Value;
 
-pub use tally::Tally;
+pub use tally::{Tally, Verdicts};
 
 use crate::check::limits::Limits;
 use crate::scenario::{Nanos, format_duration, parse};
