@@ -1,6 +1,8 @@
 // Who sees whom: observers down, subjects across, one moment of the run.
 const ROWS_MAX = 200;
 const COLUMNS_MAX = 400;
+// Most pairs that are kept in memory and counted for one picture.
+const PAIRS_MAX = 16e6;
 
 class Heat {
   constructor(run, ask) {
@@ -21,7 +23,7 @@ class Heat {
     const few = run.hosts <= ROWS_MAX;
     element("heat-all").checked = few;
     // All pairs of a very large run are more than a page should hold.
-    element("heat-all").disabled = few === false && run.hosts > 4000;
+    element("heat-all").disabled = run.hosts ** 2 > PAIRS_MAX;
     this.choose();
   }
 
@@ -29,7 +31,8 @@ class Heat {
     const { run } = this;
     const all = element("heat-all").checked;
     const hosts = Array.from({ length: run.hosts }, (_, host) => host);
-    const subjects = all || run.doubted.length === 0 ? hosts.slice(0, 4000) : run.doubted;
+    const most = Math.max(1, Math.floor(PAIRS_MAX / run.hosts));
+    const subjects = (all || run.doubted.length === 0 ? hosts : run.doubted).slice(0, most);
     this.views = new Views(run, subjects);
     this.columns = this.blocks(subjects, COLUMNS_MAX);
     this.lines = this.blocks(hosts, ROWS_MAX);
@@ -37,11 +40,13 @@ class Heat {
     const grouped = [];
     if (per > 1) grouped.push(`each row stands for ${per} observers`);
     if (this.columns[0].length > 1) grouped.push(`each column for ${this.columns[0].length} subjects`);
-    const which = subjects.length === run.hosts
-      ? `all ${run.hosts} nodes across`
-      : `only the ${subjects.length} of ${run.hosts} nodes across that anybody ever doubted`;
+    const part = `${subjects.length} of ${run.hosts} nodes across`;
+    let which = `all ${run.hosts} nodes across`;
+    if (run.doubted.length === 0 && subjects.length < run.hosts) which = `the first ${part}: nobody was ever doubted`;
+    else if (!all && subjects.length < run.doubted.length) which = `the first ${part}, of ${run.doubted.length} that somebody doubted`;
+    else if (!all && subjects.length < run.hosts) which = `only the ${part} that anybody ever doubted`;
     element("heat-about").textContent =
-      `${run.hosts} observers down, ${which}${grouped.length ? `; ${grouped.join(", ")}, coloured by the worst view in it, paler where fewer share it` : ""}.`;
+      `${run.hosts} observers down, ${which}${grouped.length ? `; ${grouped.join(", ")}, coloured by the worst view in it, over the view that most have where few share it` : ""}.`;
     this.clock.span(0, run.duration, this.clock.until > 1 ? this.clock.time : this.opening());
   }
 
@@ -89,25 +94,25 @@ class Heat {
     const { pen } = ready(this.canvas, top + lines.length * rowHeight + 8);
     this.box = box;
     const gap = Math.min(rowHeight, columnWidth) >= 7 ? 1 : 0;
-    const column = new Map(views.subjects.map((subject, index) => [subject, index]));
     const up = Array.from({ length: run.hosts }, (_, host) => run.truth(host, time));
     this.drawNames(pen, colours, box);
     this.drawTruth(pen, colours, box, up);
     lines.forEach((observers, line) => {
       const y = top + line * rowHeight;
       const running = observers.filter((it) => up[it] !== "down");
-      columns.forEach((subjects, index) => {
+      columns.forEach((_, index) => {
         const x = left + index * columnWidth;
-        const cell = running.length === 0 ? null : this.worst(running, subjects, column);
+        const cell = running.length === 0 ? null : this.worst(running, index);
         const size = [x, y, Math.max(columnWidth - gap, 1), rowHeight - gap];
         if (cell === null) {
           pen.fillStyle = colours.down;
         } else if (cell.self) {
           pen.fillStyle = colours.line;
         } else {
-          pen.fillStyle = colours.views[VIEW.alive];
-          if (cell.share < 1 && cell.view !== VIEW.none) pen.fillRect(...size);
-          pen.globalAlpha = cell.view === VIEW.alive ? 1 : 0.4 + 0.6 * cell.share;
+          // The worst view over the one that most have.
+          pen.fillStyle = colours.views[cell.counts.indexOf(Math.max(...cell.counts))];
+          if (cell.share < 1) pen.fillRect(...size);
+          pen.globalAlpha = 0.45 + 0.55 * cell.share;
           pen.fillStyle = colours.views[cell.view];
         }
         pen.fillRect(...size);
@@ -117,16 +122,24 @@ class Heat {
   }
 
   // The worst view in a block, and the share of its pairs that have it.
-  worst(observers, subjects, column) {
+  worst(observers, index) {
+    const { cells, subjects } = this.views;
     const gravity = [1, 0, 4, 5, 2, 3];
     const counts = [0, 0, 0, 0, 0, 0];
+    const from = index * this.columns[0].length;
+    const until = from + this.columns[index].length;
     let pairs = 0;
     for (const observer of observers) {
-      for (const subject of subjects) {
-        if (observer === subject) continue;
+      const start = observer * subjects.length;
+      for (let column = from; column < until; column++) {
+        if (subjects[column] === observer) continue;
         pairs += 1;
-        counts[this.views.of(observer, column.get(subject))] += 1;
+        counts[cells[start + column]] += 1;
       }
+    }
+    if (this.run.assumed) {
+      counts[VIEW.alive] += counts[VIEW.none];
+      counts[VIEW.none] = 0;
     }
     if (pairs === 0) return { self: true };
     let view = VIEW.alive;
@@ -181,7 +194,7 @@ class Heat {
     }
     const observers = lines[line];
     const [observer, subject] = [observers[0], subjects[0]];
-    if (observers.length * subjects.length > 1) return this.blockWords(observers, subjects);
+    if (observers.length * subjects.length > 1) return this.blockWords(observers, subjects, index);
     if (run.truth(observer, time) === "down") {
       return { observer, subject: null, words: `${run.name(observer)} ${run.truthWords(observer, time)}.` };
     }
@@ -190,11 +203,11 @@ class Heat {
     return { observer, subject, words: `${run.name(observer)} sees ${run.name(subject)} as ${WORDS[view]}. In truth it ${run.truthWords(subject, time)}. Click: why?` };
   }
 
-  blockWords(observers, subjects) {
+  blockWords(observers, subjects, index) {
     const { run } = this;
     const span = (all) => (all.length === 1 ? run.name(all[0]) : `${run.name(all[0])} … ${run.name(all.at(-1))}`);
     const running = observers.filter((it) => run.truth(it, this.clock.time) !== "down");
-    const cell = this.worst(running, subjects, this.views.column);
+    const cell = this.worst(running, index);
     if (cell.self) return { observer: observers[0], subject: null, words: `${span(observers)}: not running.` };
     const parts = WORDS.map((word, view) => (cell.counts[view] ? `${word} ${cell.counts[view]}` : "")).filter(Boolean);
     // A click asks about one pair that has the worst view.

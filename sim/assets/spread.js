@@ -73,7 +73,7 @@ class Spread {
   draw(time) {
     const { points, from, until } = this;
     const shown = points.length - this.beyond;
-    const step = shown <= 60 ? Math.max(12, Math.min(18, 520 / shown)) : Math.max(0.25, 600 / shown);
+    const step = shown <= 60 ? Math.max(12, Math.min(18, 520 / shown)) : 600 / shown;
     const labels = step >= 9;
     const [left, top] = [labels ? 100 : 24, 12];
     const { pen, width } = ready(this.canvas, top + Math.max(60, shown * step) + 48);
@@ -86,6 +86,8 @@ class Spread {
     const path = this.path();
     const draw = (point) => this.drawPoint(pen, colours, point, time, { to, y, left, labels, path, step });
     const all = points.slice(0, shown);
+    // Many lines together must stay lines.
+    this.faint = step >= 9 ? 0.55 : Math.max(0.04, Math.min(0.3, 250 / shown));
     all.filter((it) => !path.has(it)).forEach(draw);
     all.filter((it) => path.has(it)).forEach(draw);
   }
@@ -112,7 +114,7 @@ class Spread {
       const way = there ? 1 : (time - point.sent) / Math.max(1, point.at - point.sent);
       const [x0, y0, x1, y1] = [to(point.sent), y(point.from), to(point.at), y(point)];
       pen.strokeStyle = marked ? colours.accent : colours.soft;
-      pen.globalAlpha = marked ? 1 : dim ? 0.12 : step >= 9 ? 0.55 : 0.25;
+      pen.globalAlpha = marked ? 1 : dim ? this.faint / 4 : this.faint;
       pen.lineWidth = marked ? 2.2 : 1;
       pen.setLineDash(point.gossip ? [] : [5, 4]);
       pen.beginPath();

@@ -358,7 +358,7 @@ fn measure(results: &[SeedResult], index: usize, kind: &ExpectKind) -> Option<Qu
 }
 
 /// The ascending `delays`' entry at which `share_ppm` of `audience` is complete.
-fn share_reached(delays: &[Nanos], audience: u32, share_ppm: u32) -> Option<Nanos> {
+pub(crate) fn share_reached(delays: &[Nanos], audience: u32, share_ppm: u32) -> Option<Nanos> {
     let index = usize::try_from(quota(audience, share_ppm).max(1) - 1).ok()?;
     delays.get(index).copied()
 }
@@ -460,7 +460,7 @@ fn coordinate_figures(results: &[SeedResult]) -> Option<CoordinateFigures> {
     })
 }
 
-fn bytes_per_second(result: &SeedResult, bucket: Nanos) -> Option<f64> {
+pub(crate) fn bytes_per_second(result: &SeedResult, bucket: Nanos) -> Option<f64> {
     let buckets = result.bytes_per_node.len();
     if buckets == 0 || bucket == 0 {
         return None;
@@ -502,12 +502,12 @@ pub(crate) fn seconds(nanos: Nanos) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
-fn count(items: usize) -> f64 {
+pub(crate) fn count(items: usize) -> f64 {
     items as f64
 }
 
 /// Quotes a word for a POSIX shell where it needs it.
-fn shell_word(word: &str) -> String {
+pub(crate) fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.into()

@@ -102,7 +102,8 @@ pub fn run_recorded(
     Ok((all, first))
 }
 
-fn run_one(
+/// Runs one seed; with a `limit` of records it keeps a history.
+pub(crate) fn run_one(
     scenario: &Scenario,
     seed: u64,
     limit: Option<usize>,
@@ -146,9 +147,19 @@ pub fn jobs_that_fit(
     wanted: usize,
     available: Option<u64>,
 ) -> Jobs {
+    jobs_of((scenario.nodes.len(), world_bytes(scenario)), seeds, wanted, available)
+}
+
+/// The same for worlds of so many nodes, each of which needs so many bytes.
+#[must_use]
+pub fn jobs_of(
+    (nodes, world): (usize, u64),
+    seeds: usize,
+    wanted: usize,
+    available: Option<u64>,
+) -> Jobs {
     let wanted = wanted.min(seeds).max(1);
     let Some(available) = available else { return Jobs { count: wanted, limited: None } };
-    let (nodes, world) = (scenario.nodes.len(), world_bytes(scenario));
     let fitting = usize::try_from(available / 2 / world.max(1)).unwrap_or(usize::MAX);
     if fitting >= wanted {
         return Jobs { count: wanted, limited: None };
@@ -171,9 +182,15 @@ pub fn jobs_that_fit(
 /// Memory that one world of this scenario will take, roughly.
 #[must_use]
 pub fn world_bytes(scenario: &Scenario) -> u64 {
-    let nodes = u64::try_from(scenario.nodes.len()).unwrap_or(u64::MAX);
+    bytes_of(scenario.nodes.len(), shares_tables(scenario))
+}
+
+/// Memory of a world of so many nodes, whether their tables are `shared` or each has its own.
+#[must_use]
+pub fn bytes_of(nodes: usize, shared: bool) -> u64 {
+    let nodes = u64::try_from(nodes).unwrap_or(u64::MAX);
     let pairs = nodes.saturating_mul(nodes);
-    let tables = if shares_tables(scenario) { 0 } else { pairs.saturating_mul(BYTES_PER_PAIR) };
+    let tables = if shared { 0 } else { pairs.saturating_mul(BYTES_PER_PAIR) };
     let truth = pairs / PAIRS_PER_BYTE;
     tables.saturating_add(truth).saturating_add(nodes.saturating_mul(BYTES_PER_NODE))
 }

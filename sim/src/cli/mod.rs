@@ -1,6 +1,8 @@
 //! The `sim` command: verbs, exit codes, and the one writer to standard output.
 
+mod compare;
 mod list;
+mod merge;
 mod overlay;
 mod progress;
 mod replay;
@@ -8,6 +10,8 @@ mod run;
 mod shrink;
 mod summary;
 mod swarm;
+mod sweep;
+mod tune;
 mod validate;
 mod why;
 
@@ -65,6 +69,14 @@ enum Verb {
     Shrink(shrink::ShrinkArgs),
     /// Draw what real agents measured over what the simulator says
     Overlay(overlay::OverlayArgs),
+    /// Run a scenario at every point of a grid; resumable, divisible among machines
+    Sweep(sweep::SweepArgs),
+    /// Join the parts of a sweep
+    Merge(merge::MergeArgs),
+    /// Run two scenarios over the same seeds and say how they differ
+    Compare(compare::CompareArgs),
+    /// Find settings that meet wishes: detection, false failures, bytes
+    Tune(tune::TuneArgs),
 }
 
 /// `--set`, shared by the verbs that read scenarios.
@@ -97,6 +109,10 @@ pub fn main() -> ExitCode {
         Verb::Swarm(args) => swarm::swarm(&args, &mut console),
         Verb::Shrink(args) => shrink::shrink(&args, &mut console),
         Verb::Overlay(args) => overlay::overlay(&args, &mut console),
+        Verb::Sweep(args) => sweep::sweep(&args, &mut console),
+        Verb::Merge(args) => merge::merge(&args, &mut console),
+        Verb::Compare(args) => compare::compare(&args, &mut console),
+        Verb::Tune(args) => tune::tune(&args, &mut console),
     };
     let exit = exit.max(console.finish());
     ExitCode::from(exit as u8)

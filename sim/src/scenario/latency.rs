@@ -120,7 +120,7 @@ fn quantile_table(median: Nanos, p99: Nanos) -> Arc<[Nanos]> {
 
 /// Inverse of the standard normal distribution, by bisection: slow, exact to the last bits, and needs no table of
 /// coefficients.
-fn normal_quantile(probability: f64) -> f64 {
+pub(crate) fn normal_quantile(probability: f64) -> f64 {
     let below = |z: f64| 0.5 * libm::erfc(-z / core::f64::consts::SQRT_2);
     let (mut low, mut high) = (-8.0, 8.0);
     for _ in 0..60 {

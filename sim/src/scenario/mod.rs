@@ -31,8 +31,10 @@ use uwasa_core::trace::{MemberState, MemberStatus};
 
 pub use fault::{Burst, Degradation, Transport};
 pub use faults::{Cycle, Fault, FaultKind, OnDisk};
+pub(crate) use latency::normal_quantile;
 pub use parse::{load, parse, parse_seeds};
 pub use problem::ScenarioErrors;
+pub(crate) use units::parse_size;
 pub use units::{format_duration, parse_duration};
 
 /// Probe intervals below which a run is too short to say anything about coordinates: the adjustment of a coordinate

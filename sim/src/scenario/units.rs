@@ -78,7 +78,7 @@ fn too_long(text: &str) -> String {
 }
 
 /// Reads `64KiB`, `1.5MB`, `100kB/s`. The error is the rule and the fix in words.
-pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let plain = text.trim().trim_end_matches("/s");
     let wrong = || format!("\"{text}\" is no size: write bytes as in \"64KiB\" or \"1500B\"");
     let (number, unit) = split_at(plain, |c| !c.is_ascii_digit() && c != '.');

@@ -100,11 +100,18 @@ fn a_damaged_document_is_refused() {
 
 #[test]
 fn the_limit_is_kept_and_said() {
-    let text = "[[fault]]\nat = \"5s\"\ndegrade = { loss = 0.85 }\n";
-    let document = recorded(text, 0);
-    assert!(document.len() <= 1_000, "{}", document.len());
-    assert!(document.omitted.contains("The limit of 1000 records"), "{}", document.omitted);
-    assert!(recorded(text, LIMIT).len() > 1_000);
+    let text = "title = \"T\"\nnodes = 40\nduration = \"10s\"\n[[work]]\nat = \"5s\"\nevent = \"deploy\"\n";
+    let scenario = parse(text, Path::new("test.toml"), &[]).expect("a scenario");
+    let of = |limit: usize| {
+        let history = Some(History::new(&scenario, limit));
+        world::run_recorded(&scenario, 1, history, &mut |_| {}).1.expect("a history")
+    };
+    let (small, whole) = (of(1_000), of(LIMIT));
+    assert!(whole.len() > 1_560, "every pair meets: {}", whole.len());
+    assert!(small.len() <= 1_000, "{}", small.len());
+    assert!(small.assumed && small.omitted.contains("left out"), "{}", small.omitted);
+    assert!(small.messages.iter().any(|it| it.kind == "event"), "contacts leave room for the rest");
+    assert_eq!(whole.omitted, "");
 }
 
 /// Whether somebody listens changes nothing.
