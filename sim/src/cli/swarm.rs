@@ -18,7 +18,7 @@ use crate::swarm::{Bounds, Tally};
 const COUNT: u64 = 200;
 const LINE_PERIOD: Duration = Duration::from_secs(5);
 /// Nodes that a random scenario can have.
-const NODES_MIN: u32 = 2;
+const NODES_MIN: u32 = 3;
 const NODES_MAX: u32 = 64;
 
 const EXAMPLES: &str = "\
@@ -51,7 +51,7 @@ pub(super) struct SwarmArgs {
     /// The first seed
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// Smallest and largest cluster, 2 to 64
+    /// Smallest and largest cluster, 3 to 64
     #[arg(long, value_name = "A..B", value_parser = nodes, default_value = "3..16")]
     nodes: RangeInclusive<u32>,
     /// Scenarios to run side by side; all cores unless given. The results do not depend on it

@@ -82,6 +82,7 @@ impl Campaign {
             next = last;
             heard(&outcome);
             if !outcome.broken.is_empty() && !self.keep_going {
+                outcome.broken.truncate(1);
                 break;
             }
         }

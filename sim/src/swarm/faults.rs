@@ -374,7 +374,7 @@ fn ring(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
 fn bridge(dice: &mut Dice, shape: &Shape, draft: &mut Draft) -> bool {
     let (at, until) = window(dice, shape, draft, 3, 60);
     let between = usize::try_from(dice.number(0, draft.len() as u64 - 1)).unwrap_or(0);
-    if until <= at {
+    if until <= at || draft.len() < 3 {
         return false;
     }
     let bridge = table([("bridge", texts([name(between)]))]);

@@ -19,7 +19,7 @@ use std::path::Path;
 
 use toml::Value;
 
-pub use tally::Tally;
+pub use tally::{Tally, Verdicts};
 
 use crate::check::limits::Limits;
 use crate::scenario::{Nanos, format_duration, parse};
@@ -35,7 +35,7 @@ const CALM_MARGIN: Nanos = 5 * SECOND;
 /// What every scenario of a swarm has in common.
 #[derive(Clone, Debug)]
 pub struct Bounds {
-    /// How many nodes; 2 to 64. Small clusters are drawn more often.
+    /// How many nodes; 3 to 64. Small clusters are drawn more often.
     pub nodes: RangeInclusive<u32>,
     /// A planted protocol bug, by name.
     pub mutant: Option<String>,
