@@ -10,7 +10,7 @@ use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Message, WebSocket};
 
 /// Where Chromium is; `None` if it is not installed and not required.
-pub fn program() -> Option<PathBuf> {
+pub(crate) fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let found = std::env::split_paths(&path)
@@ -25,7 +25,7 @@ pub fn program() -> Option<PathBuf> {
 }
 
 /// A browser with one page. It ends with the value.
-pub struct Browser {
+pub(crate) struct Browser {
     process: Child,
     profile: PathBuf,
     socket: WebSocket<MaybeTlsStream<TcpStream>>,
@@ -37,7 +37,7 @@ pub struct Browser {
 
 impl Browser {
     /// Starts `program` with a profile of its own, named after the test.
-    pub fn start(program: &Path, name: &str) -> Self {
+    pub(crate) fn start(program: &Path, name: &str) -> Self {
         let profile = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("browser-{name}-{}", std::process::id()));
         let mut process = Command::new(program)
@@ -79,7 +79,7 @@ impl Browser {
     }
 
     /// Sends one command and waits for its answer; what the page tells in the meantime is kept.
-    pub fn call(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
         self.next += 1;
         let mut command = json!({ "id": self.next, "method": method, "params": params });
         if !self.session.is_empty() {
@@ -123,7 +123,7 @@ impl Browser {
     }
 
     /// Opens a file and waits until its scripts are done.
-    pub fn open(&mut self, page: &Path) {
+    pub(crate) fn open(&mut self, page: &Path) {
         self.call("Page.navigate", json!({ "url": format!("file://{}", page.display()) }));
         let ready = "new Promise((done) => { const look = () => \
              document.documentElement.dataset.see === 'ready' || document.getElementById('see-state')?.textContent \
@@ -132,7 +132,7 @@ impl Browser {
     }
 
     /// The value of an expression in the page; promises are waited for.
-    pub fn eval(&mut self, expression: &str) -> Value {
+    pub(crate) fn eval(&mut self, expression: &str) -> Value {
         let params =
             json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
         let result = self.call("Runtime.evaluate", params);
@@ -142,7 +142,7 @@ impl Browser {
     }
 
     /// Where the middle of an element is, after scrolling it into view.
-    pub fn place(&mut self, id: &str) -> (f64, f64, f64, f64) {
+    pub(crate) fn place(&mut self, id: &str) -> (f64, f64, f64, f64) {
         let script = format!(
             "(() => {{ const it = document.getElementById('{id}'); it.scrollIntoView({{ block: 'start' }}); \
              const box = it.getBoundingClientRect(); return [box.left, box.top, box.width, box.height]; }})()"
@@ -152,14 +152,14 @@ impl Browser {
     }
 
     /// A movement or a click of the mouse.
-    pub fn mouse(&mut self, kind: &str, (x, y): (f64, f64)) {
+    pub(crate) fn mouse(&mut self, kind: &str, (x, y): (f64, f64)) {
         let button = if kind == "mouseMoved" { "none" } else { "left" };
         let params = json!({ "type": kind, "x": x, "y": y, "button": button, "clickCount": 1 });
         self.call("Input.dispatchMouseEvent", params);
     }
 
     /// Presses the mouse on the middle of an element.
-    pub fn click(&mut self, id: &str) {
+    pub(crate) fn click(&mut self, id: &str) {
         let (left, top, width, height) = self.place(id);
         let middle = (left + width / 2.0, top + height / 2.0);
         self.mouse("mousePressed", middle);
@@ -167,7 +167,7 @@ impl Browser {
     }
 
     /// Presses a key that has a name, on whatever has the focus.
-    pub fn key(&mut self, name: &str, code: u32) {
+    pub(crate) fn key(&mut self, name: &str, code: u32) {
         for kind in ["keyDown", "keyUp"] {
             let params =
                 json!({ "type": kind, "key": name, "code": name, "windowsVirtualKeyCode": code });
@@ -176,7 +176,7 @@ impl Browser {
     }
 
     /// How many different colours a canvas shows, and a number for its whole picture.
-    pub fn picture(&mut self, id: &str) -> (u64, u64) {
+    pub(crate) fn picture(&mut self, id: &str) -> (u64, u64) {
         let script = format!(
             "(() => {{ const it = document.getElementById('{id}'); \
              const data = new Uint32Array(it.getContext('2d').getImageData(0, 0, it.width, it.height).data.buffer); \
@@ -188,7 +188,7 @@ impl Browser {
     }
 
     /// Keeps a picture of the whole page in the folder `UWASA_SCREENSHOTS`, if that is set.
-    pub fn screenshot(&mut self, name: &str, dark: bool) {
+    pub(crate) fn screenshot(&mut self, name: &str, dark: bool) {
         use base64::Engine as _;
         let Some(folder) = std::env::var_os("UWASA_SCREENSHOTS") else { return };
         let scheme = if dark { "dark" } else { "light" };
