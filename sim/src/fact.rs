@@ -11,6 +11,7 @@ use uwasa_core::trace::Trace;
 
 use crate::check::Invariants;
 use crate::net::{Fabric, Fate};
+use crate::papers::Tally;
 use crate::scenario::{Nanos, NodeIndex, Scenario};
 
 /// Where and when a fact holds.
@@ -150,19 +151,24 @@ pub enum Refusal {
 pub struct Watchers {
     /// The checkers of invariants.
     pub invariants: Option<Invariants>,
+    /// Counts for the reproduction of papers.
+    pub tally: Option<Tally>,
 }
 
 impl Watchers {
     /// Whether anybody listens.
     #[must_use]
     pub const fn any(&self) -> bool {
-        self.invariants.is_some()
+        self.invariants.is_some() || self.tally.is_some()
     }
 
     /// Tells everybody who listens.
     pub fn hear(&mut self, moment: Moment, fact: &Fact<'_>, scene: Scene<'_>) {
         if let Some(invariants) = &mut self.invariants {
             invariants.hear(moment, fact, scene);
+        }
+        if let Some(tally) = &mut self.tally {
+            tally.hear(moment, fact, scene);
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::fact::{self, Arrived, Fact, Moment, Refusal, Watchers};
 use crate::metrics::{SeedResult, Totals};
 use crate::net::{Backlog, Fabric, Happening, Power};
 use crate::oracle::Oracle;
+use crate::papers::Tally;
 use crate::process::add_stats;
 use crate::scenario::{FaultKind, Nanos, NodeIndex, NodeSpec, Scenario, Start};
 use crate::streams::{Delivered, Delivery, Step, Streams};
@@ -38,7 +39,7 @@ const PROGRESS_STEPS: u64 = 200;
 /// Runs `scenario` with `seed` to its end. `progress` hears the virtual time now and then.
 pub fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(Nanos)) -> SeedResult {
     let invariants = Some(Invariants::all(scenario));
-    let mut world = World::watched(scenario, seed, Watchers { invariants });
+    let mut world = World::watched(scenario, seed, Watchers { invariants, ..Watchers::default() });
     let step = (scenario.duration / PROGRESS_STEPS).max(1);
     let mut until = 0;
     while until < scenario.duration {
@@ -179,6 +180,11 @@ impl<'a> World<'a> {
         };
         world.plan_scenario();
         world
+    }
+
+    /// The counts of this run, if somebody asked for them; they end here.
+    pub(crate) const fn take_tally(&mut self) -> Option<Tally> {
+        self.watchers.tally.take()
     }
 
     /// Tells those who watch.

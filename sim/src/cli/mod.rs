@@ -2,6 +2,7 @@
 
 mod list;
 mod overlay;
+mod papers;
 mod progress;
 mod replay;
 mod run;
@@ -56,6 +57,8 @@ enum Verb {
     Replay(replay::ReplayArgs),
     /// Draw what real agents measured over what the simulator says
     Overlay(overlay::OverlayArgs),
+    /// Run published experiments again and hold them against what was published
+    Papers(papers::PapersArgs),
 }
 
 /// `--set`, shared by the verbs that read scenarios.
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
         Verb::List(args) => list::list(&args, &mut console),
         Verb::Replay(args) => replay::replay(&args, &mut console),
         Verb::Overlay(args) => overlay::overlay(&args, &mut console),
+        Verb::Papers(args) => papers::papers(&args, &mut console),
     };
     let exit = exit.max(console.finish());
     ExitCode::from(exit as u8)

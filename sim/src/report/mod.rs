@@ -13,8 +13,9 @@ mod figures;
 mod flags;
 mod html;
 pub mod overlay;
+pub(crate) mod plot;
 mod queries;
-mod stats;
+pub(crate) mod stats;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub(crate) use self::axis::thousands;
 pub use self::summary::SCHEMA;
 use crate::metrics::SeedResult;
 use crate::outcome::Outcome;
@@ -88,7 +90,7 @@ pub fn write(
 }
 
 /// Writes one file under a name of its own and renames it.
-fn put(out: &Path, name: &str, content: &[u8]) -> Result<PathBuf, ReportError> {
+pub(crate) fn put(out: &Path, name: &str, content: &[u8]) -> Result<PathBuf, ReportError> {
     let path = out.join(name);
     let draft = out.join(format!(".{name}.part"));
     let failed = |source| ReportError::Write { path: path.clone(), source };
