@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::net::{Fabric, Happening, Power, Presence};
+use crate::net::{Fabric, Happening, Presence};
 use crate::scenario::{Nanos, NodeIndex, Scenario};
 
 /// How often each node sends.
@@ -25,7 +25,7 @@ impl EchoWorld {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
         let mut fabric = Fabric::new(scenario, key);
-        fabric.presence.fill(Presence { power: Power::Up, life: 1 });
+        fabric.presence.fill(Presence::running(1));
         let addrs: Vec<_> = scenario.nodes.iter().map(|spec| spec.addr).collect();
         for (node, _) in (0..).zip(&addrs) {
             let phase = fabric.uplinks.rng(node).below(PERIOD);
@@ -43,6 +43,7 @@ impl EchoWorld {
                 Happening::Wake(node) => self.on_wake(node),
                 Happening::Packet(packet) => self.on_packet(packet),
                 Happening::Stream { .. }
+                | Happening::Phase { .. }
                 | Happening::Boot(_)
                 | Happening::Join { .. }
                 | Happening::Lonely { .. }

@@ -1,12 +1,10 @@
 //! Faults: what breaks, and how it comes back.
 
-use uwasa_core::io::Input;
-use uwasa_core::node::Node;
 use uwasa_core::trace::MemberState;
 
 use crate::fact::{End, Fact};
-use crate::net::{Power, Waiting};
-use crate::scenario::{FaultKind, Nanos, NodeIndex};
+use crate::net::Power;
+use crate::scenario::{FaultKind, NodeIndex};
 use crate::world::World;
 
 impl World<'_> {
@@ -20,10 +18,7 @@ impl World<'_> {
             FaultKind::Restart { nodes, keep_state, .. } => {
                 nodes.iter().for_each(|&node| self.restart(node, *keep_state));
             }
-            FaultKind::Pause { nodes } => {
-                let until = fault.until.unwrap_or(Nanos::MAX);
-                nodes.iter().for_each(|&node| self.pause(node, until));
-            }
+            FaultKind::Pause { .. } | FaultKind::Block { .. } => self.begin_phase(index, true),
             FaultKind::Partition { groups, one_way } => {
                 self.fabric.topology.partition(index, groups, *one_way);
             }
@@ -38,7 +33,8 @@ impl World<'_> {
         self.tell(0, &Fact::FaultEnded(index));
         self.oracle.disturbed(self.fabric.now);
         match &self.scenario.faults[index as usize].kind {
-            FaultKind::Pause { nodes } => nodes.iter().for_each(|&node| self.resume(node)),
+            FaultKind::Pause { nodes, .. } => nodes.iter().for_each(|&node| self.resume(node)),
+            FaultKind::Block { nodes, .. } => nodes.iter().for_each(|&node| self.unblock(node)),
             FaultKind::Partition { .. } => self.fabric.topology.heal(index),
             FaultKind::Degrade { .. } => self.fabric.topology.restore(index),
             FaultKind::Crash { .. } | FaultKind::Restart { .. } => {}
@@ -72,44 +68,5 @@ impl World<'_> {
             }
         }
         self.bring_up(node);
-    }
-
-    fn pause(&mut self, node: NodeIndex, until: Nanos) {
-        let presence = &mut self.fabric.presence[node as usize];
-        if presence.is_up() {
-            presence.power = Power::Paused;
-            let host = &mut self.hosts[node as usize];
-            host.paused_until = host.paused_until.max(until);
-        }
-    }
-
-    /// The process goes on: first the timer it missed, then its backlog in order of arrival.
-    fn resume(&mut self, node: NodeIndex) {
-        let now = self.fabric.now;
-        let paused = self.fabric.presence(node).power == Power::Paused;
-        if !paused || now < self.hosts[node as usize].paused_until {
-            return;
-        }
-        self.fabric.presence[node as usize].power = Power::Up;
-        self.alarms[node as usize].wake = Nanos::MAX;
-        let deadline = self.nodes[node as usize].as_ref().and_then(Node::deadline);
-        if let Some((at, _)) = deadline
-            && at.as_nanos() <= now
-        {
-            self.feed(node, Input::Timeout);
-        } else {
-            self.plan_wake(node);
-        }
-        for waiting in self.hosts[node as usize].backlog.take() {
-            match waiting {
-                Waiting::Packet(packet) => self.feed_packet(packet),
-                Waiting::Stream(delivery) => self.feed_stream(delivery),
-                Waiting::Command(operation) => self.give(operation),
-            }
-        }
-        if std::mem::take(&mut self.hosts[node as usize].exit_overdue) {
-            let life = self.fabric.presence(node).life;
-            self.on_exit(node, life);
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Deterministic cluster simulator.
 
 pub mod analytic;
+mod anomaly;
 pub mod check;
 pub mod cli;
 pub mod digest;

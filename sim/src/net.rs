@@ -61,6 +61,13 @@ pub enum Happening {
     Fault(u32),
     /// A fault of the scenario ends.
     FaultEnd(u32),
+    /// One phase of a fault that comes and goes is over.
+    Phase {
+        /// Which fault.
+        fault: u32,
+        /// Whether the next phase is one of trouble.
+        on: bool,
+    },
     /// A piece of workload is due.
     Work(u32),
 }
@@ -85,13 +92,30 @@ pub struct Presence {
     pub power: Power,
     /// How often the process was started; 0: never.
     pub life: u32,
+    /// What the process sends and what reaches it waits, while its timers fire on time.
+    pub blocked: bool,
 }
 
 impl Presence {
+    /// A machine that is off and has never run a process.
+    pub const OFF: Self = Self { power: Power::Off, life: 0, blocked: false };
+
+    /// A process in its `life`th life, in good health.
+    #[must_use]
+    pub const fn running(life: u32) -> Self {
+        Self { power: Power::Up, life, blocked: false }
+    }
+
     /// Whether the process exists, paused or not.
     #[must_use]
     pub const fn is_up(self) -> bool {
         matches!(self.power, Power::Up | Power::Paused)
+    }
+
+    /// Whether the process takes what reaches it at once, and what it sends leaves at once.
+    #[must_use]
+    pub const fn is_responsive(self) -> bool {
+        matches!(self.power, Power::Up) && !self.blocked
     }
 }
 
@@ -294,7 +318,7 @@ impl Packets {
     }
 }
 
-/// What waits for a paused process.
+/// What waits for a process that is paused or blocked.
 #[derive(Debug)]
 pub enum Waiting {
     /// A datagram: index into [`Packets`].
@@ -305,7 +329,7 @@ pub enum Waiting {
     Command(u64),
 }
 
-/// Input of a paused process in order of arrival, with a limit on datagram bytes.
+/// Input of a paused or blocked process in order of arrival, with a limit on datagram bytes.
 #[derive(Debug, Default)]
 pub struct Backlog {
     waiting: VecDeque<Waiting>,
@@ -333,6 +357,15 @@ impl Backlog {
     pub fn take(&mut self) -> VecDeque<Waiting> {
         self.datagram_bytes = 0;
         std::mem::take(&mut self.waiting)
+    }
+
+    /// Takes out what needs no socket.
+    pub fn take_commands(&mut self) -> Vec<Waiting> {
+        let (commands, rest): (Vec<_>, VecDeque<_>) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|waiting| matches!(waiting, Waiting::Command(_)));
+        self.waiting = rest;
+        commands
     }
 }
 
@@ -366,7 +399,7 @@ impl Fabric {
             topology: Topology::new(scenario),
             uplinks: Uplinks::new(key, nodes, scenario.network.bandwidth),
             packets: Packets::default(),
-            presence: vec![Presence { power: Power::Off, life: 0 }; nodes],
+            presence: vec![Presence::OFF; nodes],
             totals: Totals::default(),
         }
     }

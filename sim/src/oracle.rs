@@ -21,7 +21,7 @@ use uwasa_core::rng::Rng;
 use uwasa_core::trace::{Cause, MemberState, Trace};
 
 use crate::metrics::{Departure, FalseFailure};
-use crate::net::{Fabric, Power};
+use crate::net::Fabric;
 use crate::scenario::{ExpectKind, Nanos, NodeIndex, Scenario};
 
 /// Nodes with a wrong address beyond which their sightings are not kept.
@@ -348,12 +348,12 @@ impl Oracle {
         }
     }
 
-    /// A death is false if its subject lives, runs and is reachable both ways. Word of a death that was true when it was
+    /// A death is false if its subject lives, runs unhindered and is reachable both ways. Word of a death that was true when it was
     /// first declared may still travel after its subject is back; that is no new mistake.
     fn judge_death(&mut self, edge: &Edge, fabric: &Fabric) {
         let &Edge { observer, subject, incarnation, cause } = edge;
         let innocent = self.matrix.live().contains(subject)
-            && fabric.presence(subject).power == Power::Up
+            && fabric.presence(subject).is_responsive()
             && fabric.topology.is_mutually_reachable(observer, subject);
         let true_deaths = &mut self.true_deaths[subject as usize];
         if !innocent {

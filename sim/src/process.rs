@@ -32,7 +32,7 @@ impl World<'_> {
         let view = WarmView::new(&self.scenario.config, &identities, &mut self.pool);
         self.oracle.start_warm();
         for node in 0..count {
-            self.fabric.presence[node as usize] = Presence { power: Power::Up, life: 1 };
+            self.fabric.presence[node as usize] = Presence::running(1);
             self.fill_disk(node);
             let seed = self.node_seed(node, 1);
             let mut cx = Cx { now: Instant::ZERO, pool: &mut self.pool, out: &mut self.outbox };
@@ -56,7 +56,7 @@ impl World<'_> {
     /// Builds the node of a process that starts now, with what is on its disk; whether it finds members there to rejoin.
     pub(crate) fn start_node(&mut self, node: NodeIndex) -> bool {
         let presence = &mut self.fabric.presence[node as usize];
-        *presence = Presence { power: Power::Up, life: presence.life + 1 };
+        *presence = Presence::running(presence.life + 1);
         let life = presence.life;
         self.oracle.started(self.fabric.now, node, life);
         let rejoin_after_leave = self.scenario.config.rejoin_after_leave;
@@ -133,10 +133,12 @@ impl World<'_> {
             add_stats(&mut self.fabric.totals, &old);
             self.tell(node, &Fact::Ended(how));
         }
-        self.fabric.presence[node as usize].power = power;
+        let presence = &mut self.fabric.presence[node as usize];
+        (presence.power, presence.blocked) = (power, false);
         let host = &mut self.hosts[node as usize];
-        host.paused_until = 0;
+        (host.paused_until, host.blocked_until) = (0, 0);
         host.exit_overdue = false;
+        host.held.clear();
         self.alarms[node as usize] = Alarm::OFF;
         for waiting in host.backlog.take() {
             match waiting {

@@ -15,6 +15,7 @@ use uwasa_core::rng::Rng;
 use uwasa_core::tags::Tags;
 use uwasa_core::time::Instant;
 
+use crate::anomaly::Held;
 use crate::check::Invariants;
 use crate::digest::Digest;
 use crate::disk::Disk;
@@ -57,8 +58,12 @@ pub(crate) struct Host {
     pub(crate) paused_until: Nanos,
     /// The process was to exit while it was paused.
     pub(crate) exit_overdue: bool,
-    /// Input that waits for a paused process.
+    /// When the latest block of this life ends.
+    pub(crate) blocked_until: Nanos,
+    /// Input that waits for a paused or blocked process.
     pub(crate) backlog: Backlog,
+    /// What a blocked process believes to have sent.
+    pub(crate) held: Vec<Held>,
     /// Its snapshot; `None`: no fault of the scenario ever reads it.
     pub(crate) disk: Option<Disk>,
     /// The tags that its node was last told to have.
@@ -277,6 +282,7 @@ impl<'a> World<'a> {
             Happening::Exit { node, life } => self.on_exit(node, life),
             Happening::Fault(index) => self.begin_fault(index),
             Happening::FaultEnd(index) => self.end_fault(index),
+            Happening::Phase { fault, on } => self.begin_phase(fault, on),
             Happening::Work(index) => self.on_work(index),
         }
         true
@@ -320,9 +326,10 @@ impl<'a> World<'a> {
             self.refuse(packet, Refusal::Cut);
             return;
         }
-        match self.fabric.presence[to as usize].power {
-            Power::Up => self.feed_packet(packet),
-            Power::Paused => {
+        let presence = self.fabric.presence[to as usize];
+        match presence.power {
+            Power::Up if !presence.blocked => self.feed_packet(packet),
+            Power::Up | Power::Paused => {
                 let limit = self.scenario.network.receive_buffer;
                 if !self.hosts[to as usize].backlog.push_packet(packet, bytes, limit) {
                     self.refuse(packet, Refusal::Full);
@@ -365,7 +372,8 @@ impl<'a> World<'a> {
 
     fn on_stream(&mut self, connection: u32, step: Step) {
         let Some(delivery) = self.streams.step(connection, step, &mut self.fabric) else { return };
-        if self.fabric.presence[delivery.node as usize].power == Power::Paused {
+        let presence = self.fabric.presence[delivery.node as usize];
+        if presence.is_up() && !presence.is_responsive() {
             self.hosts[delivery.node as usize].backlog.push(crate::net::Waiting::Stream(delivery));
         } else {
             self.feed_stream(delivery);
@@ -440,6 +448,7 @@ impl<'a> World<'a> {
     /// Hashes and carries out every effect in the outbox.
     pub(crate) fn drain(&mut self, node: NodeIndex) {
         let now = self.fabric.now;
+        let blocked = self.fabric.presence[node as usize].blocked;
         // The application acts once everything is drained; until then its events wait.
         let mut events = Vec::new();
         while let Some(effect) = self.outbox.pop() {
@@ -462,6 +471,12 @@ impl<'a> World<'a> {
                 }
             }
             match effect {
+                Output::Datagram { to, bytes } if blocked => {
+                    self.hosts[node as usize].held.push(Held::datagram(to, bytes));
+                }
+                Output::Stream { id, action } if blocked => {
+                    self.hosts[node as usize].held.push(Held::stream(id, &action));
+                }
                 Output::Datagram { to, bytes } => {
                     self.oracle.bytes.add(now, bytes.len());
                     let (to, fate) = self.fabric.send_datagram(node, to, bytes);

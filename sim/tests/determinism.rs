@@ -116,7 +116,7 @@ fn storm() -> Scenario {
     storm.network.receive_buffer = 10_000;
     storm.faults = vec![
         fault(5 * S, None, FaultKind::Crash { nodes: vec![3, 4] }),
-        fault(10 * S, Some(14 * S), FaultKind::Pause { nodes: vec![7] }),
+        fault(10 * S, Some(14 * S), FaultKind::Pause { nodes: vec![7], cycle: None }),
         fault(
             15 * S,
             Some(25 * S),
@@ -226,7 +226,8 @@ fn a_crashed_node_comes_back_with_and_without_its_state() {
 fn a_pause_longer_than_the_suspicion_looks_like_a_failure_and_ends_in_a_refutation() {
     let mut cluster = scenario(10, 90 * S, Start::Warm);
     cluster.network.receive_buffer = 20_000;
-    cluster.faults = vec![fault(5 * S, Some(40 * S), FaultKind::Pause { nodes: vec![1] })];
+    cluster.faults =
+        vec![fault(5 * S, Some(40 * S), FaultKind::Pause { nodes: vec![1], cycle: None })];
     let by = 85 * S;
     cluster.expects = [ExpectKind::ConvergedBy { by }].map(expect).to_vec();
     let result = go(&cluster, 2);
@@ -366,7 +367,8 @@ fn a_stopped_process_leaves_only_when_it_goes_on() {
     let mut cluster = scenario(10, 60 * S, Start::Warm);
     cluster.network.receive_buffer = 20_000;
     cluster.workload = vec![work(5 * S, WorkKind::Leave { nodes: vec![1], exit_after: 10 * S })];
-    cluster.faults = vec![fault(12 * S, Some(40 * S), FaultKind::Pause { nodes: vec![1] })];
+    cluster.faults =
+        vec![fault(12 * S, Some(40 * S), FaultKind::Pause { nodes: vec![1], cycle: None })];
     let mut world = World::new(&cluster, 1);
     world.run_until(39 * S);
     assert!(world.node(1).is_some(), "it is stopped and cannot exit");

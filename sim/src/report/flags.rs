@@ -51,7 +51,12 @@ fn happenings(scenario: &Scenario) -> Vec<(Nanos, String)> {
                 let what = if *running { "restarted" } else { "back" };
                 (format!("{} {what}", who(scenario, nodes)), "")
             }
-            FaultKind::Pause { nodes } => (format!("{} paused", who(scenario, nodes)), "resumed"),
+            FaultKind::Pause { nodes, .. } => {
+                (format!("{} paused", who(scenario, nodes)), "resumed")
+            }
+            FaultKind::Block { nodes, .. } => {
+                (format!("{} blocked", who(scenario, nodes)), "unblocked")
+            }
             FaultKind::Partition { one_way: false, .. } => ("partition".into(), "healed"),
             FaultKind::Partition { one_way: true, .. } => ("one-way partition".into(), "healed"),
             FaultKind::Degrade { .. } => ("network degraded".into(), "network restored"),

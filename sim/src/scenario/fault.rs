@@ -1,14 +1,15 @@
 //! `[[fault]]`: what breaks, when, and for how long.
 
-use super::document::Value;
+mod network;
+mod process;
+
 use super::field::{Field, Table};
-use super::latency;
 use super::problem::{Place, Problems};
 use super::select::Names;
-use super::units::{PPM, format_duration, parse_share};
-use crate::scenario::{Fault, FaultKind, Nanos, NodeIndex};
+use super::units::format_duration;
+use crate::scenario::{Fault, FaultKind, Nanos};
 
-const KINDS: [&str; 5] = ["crash", "restart", "pause", "partition", "degrade"];
+const KINDS: [&str; 6] = ["crash", "restart", "pause", "block", "partition", "degrade"];
 
 /// A fault or a piece of work and where it was written.
 pub(super) struct Placed<T> {
@@ -104,21 +105,29 @@ fn read_one(
             return restarts;
         }
         Some(("pause", field)) => {
-            names.select(&field, problems).map(|nodes| FaultKind::Pause { nodes })
+            let cycle = process::cycle(&mut table, problems);
+            let nodes = names.select(&field, problems);
+            nodes.zip(cycle).map(|(nodes, cycle)| FaultKind::Pause { nodes, cycle })
+        }
+        Some(("block", field)) => {
+            let cycle = process::cycle(&mut table, problems);
+            let nodes = names.select(&field, problems);
+            nodes.zip(cycle).map(|(nodes, cycle)| FaultKind::Block { nodes, cycle })
         }
         Some(("partition", field)) => {
             let one_way = switch(&mut table, "one_way", problems);
-            let groups = groups(&field, names, problems);
+            let groups = network::groups(&field, names, problems);
             groups.map(|groups| FaultKind::Partition { groups, one_way })
         }
-        Some((_, field)) => degrade(&field, problems),
+        Some((_, field)) => network::degrade(&field, problems),
         None => None,
     };
     table.finish(&HINTS, problems);
     Some(vec![Fault { at: at?, until, kind: kind? }])
 }
 
-const HINTS: [(&str, &str); 4] = [
+const HINTS: [(&str, &str); 5] = [
+    ("cycle", "it is for `pause` and `block`"),
     ("keep_state", "it is for `restart`"),
     ("every", "it is for `restart`, the time between one node and the next"),
     ("one_way", "it is for `partition`"),
@@ -207,103 +216,4 @@ fn read_until(
         );
     }
     Some(end)
-}
-
-/// `[["host1"], ["host2..host9"]]`, or shares of the node list such as `[0.3, 0.7]`.
-fn groups(
-    field: &Field<'_>,
-    names: &Names,
-    problems: &mut Problems<'_>,
-) -> Option<Vec<Vec<NodeIndex>>> {
-    let wanted =
-        "sides such as [[\"host1..host3\"], [\"host4..host9\"]] or shares such as [0.3, 0.7]";
-    let sides = field.list(wanted, problems)?;
-    if sides.len() < 2 {
-        field.refuse(
-            format!("has {} side, and must have two or more: {wanted}", sides.len()),
-            problems,
-        );
-        return None;
-    }
-    let numbers = sides
-        .iter()
-        .filter(|side| matches!(side.item.value, Value::Float(_) | Value::Integer(_)))
-        .count();
-    if numbers == sides.len() {
-        return shares(field, &sides, names, problems);
-    }
-    let groups: Vec<Option<Vec<NodeIndex>>> =
-        sides.iter().map(|side| names.select(side, problems)).collect();
-    let groups = groups.into_iter().collect::<Option<Vec<_>>>()?;
-    let mut all: Vec<NodeIndex> = groups.iter().flatten().copied().collect();
-    all.sort_unstable();
-    if let Some(twice) = all.windows(2).find(|pair| pair[0] == pair[1]) {
-        field.refuse(
-            format!("{} is on two sides: every node may be on one", names.name(twice[0])),
-            problems,
-        );
-        return None;
-    }
-    Some(groups)
-}
-
-/// Cuts the node list, in its own order, at the given shares.
-fn shares(
-    field: &Field<'_>,
-    sides: &[Field<'_>],
-    names: &Names,
-    problems: &mut Problems<'_>,
-) -> Option<Vec<Vec<NodeIndex>>> {
-    let mut shares = Vec::new();
-    for side in sides {
-        let share = if let Value::Float(value) = side.item.value {
-            parse_share(value).map_err(|error| side.refuse(error, problems)).ok()?
-        } else {
-            side.share(problems)?
-        };
-        shares.push(u64::from(share));
-    }
-    let whole: u64 = shares.iter().sum();
-    if whole > u64::from(PPM) {
-        field.refuse("the shares add up to more than 1", problems);
-        return None;
-    }
-    let nodes: Vec<NodeIndex> = names.members().collect();
-    let cut = |share: u64| {
-        let position = (nodes.len() as u64 * share + u64::from(PPM) / 2) / u64::from(PPM);
-        usize::try_from(position).unwrap_or(nodes.len())
-    };
-    let mut groups = Vec::new();
-    let mut before = 0;
-    for share in shares {
-        groups.push(nodes[cut(before)..cut(before + share)].to_vec());
-        before += share;
-    }
-    if groups.iter().any(Vec::is_empty) && !nodes.is_empty() {
-        field.refuse("one of the sides has no node: give it a larger share", problems);
-        return None;
-    }
-    Some(groups)
-}
-
-fn degrade(field: &Field<'_>, problems: &mut Problems<'_>) -> Option<FaultKind> {
-    let wanted = "a table such as { loss = 0.25, latency = \"50ms\" }";
-    let mut table = field.table(wanted, problems)?;
-    let loss = table.field("loss");
-    let latency = table.field("latency");
-    table.finish(&[], problems);
-    if loss.is_none() && latency.is_none() {
-        field.refuse("changes nothing: give it `loss`, `latency` or both", problems);
-        return None;
-    }
-    Some(FaultKind::Degrade {
-        loss_ppm: match loss {
-            Some(field) => Some(field.share(problems)?),
-            None => None,
-        },
-        latency: match latency {
-            Some(field) => Some(latency::read(&field, problems)?),
-            None => None,
-        },
-    })
 }

@@ -70,7 +70,8 @@ impl Walk<'_> {
         let (key, nodes, running) = match &fault.value.kind {
             FaultKind::Crash { nodes } => ("crash", nodes, false),
             FaultKind::Restart { nodes, running, .. } => ("restart", nodes, *running),
-            FaultKind::Pause { nodes } => ("pause", nodes, false),
+            FaultKind::Pause { nodes, .. } => ("pause", nodes, false),
+            FaultKind::Block { nodes, .. } => ("block", nodes, false),
             FaultKind::Partition { .. } | FaultKind::Degrade { .. } => return,
         };
         for node in nodes {

@@ -240,7 +240,7 @@ pub enum Latency {
 pub struct Fault {
     /// When it starts.
     pub at: Nanos,
-    /// When it ends, for faults that last (`pause`, `partition`, `degrade`); `None`: never.
+    /// When it ends, for faults that last (`pause`, `block`, `partition`, `degrade`); `None`: never.
     pub until: Option<Nanos>,
     /// What happens.
     pub kind: FaultKind,
@@ -268,6 +268,16 @@ pub enum FaultKind {
     Pause {
         /// Who.
         nodes: Vec<NodeIndex>,
+        /// How it comes and goes; `None`: it lasts.
+        cycle: Option<Cycle>,
+    },
+    /// What the process sends and what reaches it waits until the fault ends, in order, while its timers fire on time:
+    /// the slow member of the Lifeguard paper.
+    Block {
+        /// Who.
+        nodes: Vec<NodeIndex>,
+        /// How it comes and goes; `None`: it lasts.
+        cycle: Option<Cycle>,
     },
     /// Groups cannot reach each other; nodes in no group reach everybody.
     Partition {
@@ -283,6 +293,15 @@ pub enum FaultKind {
         /// Latency in its place, if given.
         latency: Option<Latency>,
     },
+}
+
+/// The phases of a fault that comes and goes, the same ones at all of its nodes. It begins with trouble.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cycle {
+    /// How long each phase of trouble lasts; above 0.
+    pub on: Nanos,
+    /// How long each phase of quiet lasts; above 0.
+    pub off: Nanos,
 }
 
 /// One piece of workload.

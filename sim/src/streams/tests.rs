@@ -64,7 +64,7 @@ impl Lab {
     fn new(loss_ppm: u32) -> Self {
         let scenario = scenario(loss_ppm);
         let mut fabric = Fabric::new(&scenario, [9; 32]);
-        fabric.presence = vec![Presence { power: Power::Up, life: 1 }; 2];
+        fabric.presence = vec![Presence::running(1); 2];
         Self { fabric, streams: Streams::new(2) }
     }
 
@@ -171,10 +171,10 @@ fn a_restarted_node_resets_what_it_does_not_know() {
     lab.dial();
     lab.run(10 * MS);
     lab.streams.crash(1);
-    lab.fabric.presence[1] = Presence { power: Power::Off, life: 1 };
+    lab.fabric.presence[1] = Presence { power: Power::Off, ..Presence::running(1) };
     lab.act(0, 2, &StreamAction::Send(b"lost"));
     assert!(lab.run(1_000 * MS).is_empty());
-    lab.fabric.presence[1] = Presence { power: Power::Up, life: 2 };
+    lab.fabric.presence[1] = Presence::running(2);
     assert_eq!(lab.run(5_000 * MS), ["0/2: failed Reset"]);
     assert_eq!(lab.streams.open_connections(), 0);
 }
