@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use uwasa_core::io::{Input, StreamAction, StreamId};
 use uwasa_core::node::Node;
+use uwasa_core::time::Instant;
 
 use crate::fact::Fact;
 use crate::net::{Happening, Power, Waiting};
@@ -39,7 +40,8 @@ impl World<'_> {
     /// A phase of fault number `index` begins: one of trouble, or one of quiet between two of them.
     pub(crate) fn begin_phase(&mut self, index: u32, on: bool) {
         let fault = &self.scenario.faults[index as usize];
-        let (FaultKind::Pause { nodes, cycle } | FaultKind::Block { nodes, cycle }) = &fault.kind
+        let (FaultKind::Pause { nodes, cycle } | FaultKind::Block { nodes, cycle, .. }) =
+            &fault.kind
         else {
             return;
         };
@@ -53,11 +55,12 @@ impl World<'_> {
             }
         }
         let pauses = matches!(fault.kind, FaultKind::Pause { .. });
+        let stuck = matches!(fault.kind, FaultKind::Block { stuck: true, .. });
         for &node in nodes {
             match (pauses, on) {
                 (true, true) => self.pause(node, until),
                 (true, false) => self.resume(node),
-                (false, true) => self.block(node, until),
+                (false, true) => self.block(node, until, stuck),
                 (false, false) => self.unblock(node),
             }
         }
@@ -96,12 +99,16 @@ impl World<'_> {
         }
     }
 
-    fn block(&mut self, node: NodeIndex, until: Nanos) {
+    fn block(&mut self, node: NodeIndex, until: Nanos, stuck: bool) {
         let presence = &mut self.fabric.presence[node as usize];
         if presence.is_up() {
             presence.blocked = true;
             let host = &mut self.hosts[node as usize];
             host.blocked_until = host.blocked_until.max(until);
+            host.stuck |= stuck;
+            if let Some(state) = self.nodes[node as usize].as_mut().filter(|_| stuck) {
+                state.set_sends_block(true, Instant::from_nanos(self.fabric.now));
+            }
         }
     }
 
@@ -126,6 +133,7 @@ impl World<'_> {
             for held in std::mem::take(&mut self.hosts[node as usize].held) {
                 self.let_go(node, held);
             }
+            self.free_loops(node);
             self.hosts[node as usize].backlog.take().into()
         };
         for waiting in waiting {
@@ -134,6 +142,16 @@ impl World<'_> {
                 Waiting::Stream(delivery) => self.feed_stream(delivery),
                 Waiting::Command(operation) => self.give(operation),
             }
+        }
+    }
+
+    /// Loops that were stuck in a send go on, before anything that waits is read.
+    fn free_loops(&mut self, node: NodeIndex) {
+        if std::mem::take(&mut self.hosts[node as usize].stuck)
+            && let Some(state) = self.nodes[node as usize].as_mut()
+        {
+            state.set_sends_block(false, Instant::from_nanos(self.fabric.now));
+            self.feed(node, Input::Timeout);
         }
     }
 

@@ -60,6 +60,8 @@ pub(crate) struct Host {
     pub(crate) exit_overdue: bool,
     /// When the latest block of this life ends.
     pub(crate) blocked_until: Nanos,
+    /// Loops of the process are stuck in a send.
+    pub(crate) stuck: bool,
     /// Input that waits for a paused or blocked process.
     pub(crate) backlog: Backlog,
     /// What a blocked process believes to have sent.

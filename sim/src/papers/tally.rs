@@ -13,6 +13,8 @@ const MANY: usize = 63;
 /// A member was declared failed although its host was on and its process had neither ended nor been stopped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FalseEvent {
+    /// When.
+    pub at: Nanos,
     /// Who says so.
     pub observer: NodeIndex,
     /// About whom.
@@ -140,7 +142,8 @@ impl Tally {
             }
             Fact::Trace(Trace::Member { kind: MemberEventKind::Failed, subject, .. }) => {
                 if runs(scene, subject.0) {
-                    let event = FalseEvent { observer: moment.node, subject: subject.0 };
+                    let (at, observer) = (moment.at, moment.node);
+                    let event = FalseEvent { at, observer, subject: subject.0 };
                     self.false_events.push(event);
                 } else {
                     self.true_events += 1;

@@ -111,8 +111,9 @@ fn read_one(
         }
         Some(("block", field)) => {
             let cycle = process::cycle(&mut table, problems);
+            let stuck = switch(&mut table, "stuck", problems);
             let nodes = names.select(&field, problems);
-            nodes.zip(cycle).map(|(nodes, cycle)| FaultKind::Block { nodes, cycle })
+            nodes.zip(cycle).map(|(nodes, cycle)| FaultKind::Block { nodes, cycle, stuck })
         }
         Some(("partition", field)) => {
             let one_way = switch(&mut table, "one_way", problems);
@@ -126,8 +127,9 @@ fn read_one(
     Some(vec![Fault { at: at?, until, kind: kind? }])
 }
 
-const HINTS: [(&str, &str); 5] = [
+const HINTS: [(&str, &str); 6] = [
     ("cycle", "it is for `pause` and `block`"),
+    ("stuck", "it is for `block`"),
     ("keep_state", "it is for `restart`"),
     ("every", "it is for `restart`, the time between one node and the next"),
     ("one_way", "it is for `partition`"),

@@ -278,6 +278,8 @@ pub enum FaultKind {
         nodes: Vec<NodeIndex>,
         /// How it comes and goes; `None`: it lasts.
         cycle: Option<Cycle>,
+        /// Whether the loops that probe, gossip and exchange states get stuck in their next send, as memberlist's do.
+        stuck: bool,
     },
     /// Groups cannot reach each other; nodes in no group reach everybody.
     Partition {
