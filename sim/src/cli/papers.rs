@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::{Console, Exit};
-use crate::papers::{self, Paper, PapersError};
+use crate::papers::{self, Effort, Paper, PapersError};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -76,9 +76,10 @@ pub(super) fn papers(args: &PapersArgs, console: &mut Console) -> Exit {
         // Nobody is left to hear that standard error is closed.
         let _closed = writeln!(std::io::stderr().lock(), "{text}");
     };
+    let effort = if args.quick { Effort::Quick } else { Effort::Full };
     let mut exit = Exit::Met;
     for paper in chosen {
-        let done = match papers::reproduce(paper, args.quick, jobs, &args.out, &log) {
+        let done = match papers::reproduce(paper, effort, jobs, &args.out, &log) {
             Ok(done) => done,
             Err(error) => {
                 console.error(format!("{}: {error}", paper.name()));

@@ -106,7 +106,7 @@ fn measure(nodes: u32, results: &[SeedResult]) -> Measured {
 /// Runs everything.
 pub(super) fn reproduce(lab: &Lab<'_>) -> Result<Sheet, PapersError> {
     let mut measured = Vec::new();
-    for it in &SIZES {
+    for it in SIZES.iter().filter(|it| lab.fits(it.nodes, 1_000)) {
         lab.say(format!("detection: {} members", size(it.nodes)));
         let cell = sets([("nodes", it.nodes.to_string()), ("duration", it.duration.into())]);
         let results = lab.run(FILE, &cell, lab.pick(it.full, it.quick))?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::{PapersError, Tally};
+use super::{Effort, PapersError, Tally};
 use crate::fact::Watchers;
 use crate::metrics::SeedResult;
 use crate::runner;
@@ -42,8 +42,8 @@ pub(super) struct Run {
 
 /// Where experiments run.
 pub(super) struct Lab<'a> {
-    /// Fewer and smaller cells.
-    pub(super) quick: bool,
+    /// How much is run.
+    pub(super) effort: Effort,
     jobs: usize,
     pool: rayon::ThreadPool,
     log: &'a (dyn Fn(&str) + Sync),
@@ -52,18 +52,37 @@ pub(super) struct Lab<'a> {
 impl<'a> Lab<'a> {
     /// A lab that runs up to `jobs` worlds at once and tells `log` what it does.
     pub(super) fn new(
-        quick: bool,
+        effort: Effort,
         jobs: usize,
         log: &'a (dyn Fn(&str) + Sync),
     ) -> Result<Self, PapersError> {
         let jobs = jobs.max(1);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build()?;
-        Ok(Self { quick, jobs, pool, log })
+        Ok(Self { effort, jobs, pool, log })
     }
 
-    /// One of two numbers: in full, or quick.
+    /// One of two numbers: in full, or quick. A tiny experiment has at most two of anything.
     pub(super) const fn pick(&self, full: u64, quick: u64) -> u64 {
-        if self.quick { quick } else { full }
+        match self.effort {
+            Effort::Full => full,
+            Effort::Quick => quick,
+            Effort::Tiny => {
+                if quick < 2 {
+                    quick
+                } else {
+                    2
+                }
+            }
+        }
+    }
+
+    /// Whether clusters of that size are run: all of them, up to `quick` members, or the smallest.
+    pub(super) const fn fits(&self, nodes: u32, quick: u32) -> bool {
+        match self.effort {
+            Effort::Full => true,
+            Effort::Quick => nodes <= quick,
+            Effort::Tiny => nodes <= 55,
+        }
     }
 
     /// Says what comes.

@@ -48,6 +48,17 @@ impl Paper {
     }
 }
 
+/// How much of an experiment is run.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Effort {
+    /// Hardly anything: that it runs is all it shows.
+    Tiny,
+    /// Fewer seeds and smaller clusters.
+    Quick,
+    /// Everything.
+    Full,
+}
+
 /// Why a paper could not be reproduced.
 #[derive(Debug, Error)]
 pub enum PapersError {
@@ -64,24 +75,24 @@ pub enum PapersError {
 
 /// Runs the experiments of a paper and writes its report into a folder of its name in `out`.
 ///
-/// `quick` takes fewer seeds and smaller clusters. `jobs` worlds run at once; the figures do not depend on it. `log`
+/// `jobs` worlds run at once; the figures do not depend on it. `log`
 /// hears what is being done.
 ///
 /// # Errors
 /// If a scenario is refused, threads are missing or a file cannot be written. A missed gate is no error.
 pub fn reproduce(
     paper: Paper,
-    quick: bool,
+    effort: Effort,
     jobs: usize,
     out: &Path,
     log: &(dyn Fn(&str) + Sync),
 ) -> Result<Reproduced, PapersError> {
-    let lab = lab::Lab::new(quick, jobs, log)?;
+    let lab = lab::Lab::new(effort, jobs, log)?;
     let sheet = match paper {
         Paper::Swim => swim::reproduce(&lab)?,
         Paper::Lifeguard => lifeguard::reproduce(&lab)?,
         Paper::Serf => serf::reproduce(&lab)?,
         Paper::Detection => detection::reproduce(&lab)?,
     };
-    Ok(sheet.write(out, quick)?)
+    Ok(sheet.write(out, effort)?)
 }

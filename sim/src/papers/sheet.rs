@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::Effort;
 use crate::report::plot::Plot;
 use crate::report::{ReportError, put};
 
@@ -105,7 +106,7 @@ impl Sheet {
     }
 
     /// Writes everything into `out/<name>/`: `README.md`, charts, `results.json`.
-    pub(super) fn write(mut self, out: &Path, quick: bool) -> Result<Reproduced, ReportError> {
+    pub(super) fn write(mut self, out: &Path, effort: Effort) -> Result<Reproduced, ReportError> {
         let out = out.join(self.name);
         std::fs::create_dir_all(&out)
             .map_err(|source| ReportError::Write { path: out.clone(), source })?;
@@ -124,14 +125,14 @@ impl Sheet {
             })
             .collect();
         self.table(&["what", "measured", "at least", "at most", ""], &rows);
-        let flag = if quick { " --quick" } else { "" };
+        let flag = if effort == Effort::Full { "" } else { " --quick" };
         self.say(format!("Made by `cargo sim papers {}{flag}`.", self.name));
         let mut files = Vec::new();
         for plot in &self.plots {
             files.extend(plot.write(&out)?);
         }
         self.results.insert("gates".into(), serde_json::to_value(&self.gates)?);
-        self.results.insert("quick".into(), quick.into());
+        self.results.insert("in_full".into(), (effort == Effort::Full).into());
         let json = serde_json::to_string_pretty(&self.results)?;
         files.push(put(&out, "results.json", format!("{json}\n").as_bytes())?);
         files.push(put(&out, "README.md", self.text.as_bytes())?);
@@ -157,7 +158,7 @@ mod tests {
         let mut sheet = Sheet::new("sample", "A sample");
         sheet.table(&["N", "p50"], &[vec!["50".into(), "8.5".into()]]);
         sheet.gate(Gate::new("ratio", 2.0, 0.0, 1.0));
-        let done = sheet.write(&out, true).expect("written");
+        let done = sheet.write(&out, Effort::Quick).expect("written");
         assert!(!done.gates[0].met);
         let text = std::fs::read_to_string(out.join("sample/README.md")).unwrap();
         assert!(text.contains("| N | p50 |\n|---|--:|\n| 50 | 8.5 |"), "{text}");

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::{CONFIGURATIONS, Configuration, TUNED, anomalous};
-use crate::papers::PapersError;
 use crate::papers::lab::{File, Lab, Run, scenario_file};
 use crate::papers::sheet::{Gate, Sheet};
 use crate::papers::words::{figure, percent};
+use crate::papers::{Effort, PapersError};
 use crate::report::plot::{Dash, Line, Plot, Scale};
 use crate::report::thousands;
 
@@ -105,17 +105,26 @@ struct Outcome {
 
 /// The cells that are run, and the seeds of each.
 fn grid(lab: &Lab<'_>) -> (Vec<Cell>, u64) {
-    let quick = lab.quick;
-    let concurrent = CONCURRENT.into_iter().map(|(it, ..)| it);
-    let concurrent = concurrent.filter(|it| !quick || matches!(it, 8 | 16 | 32));
+    let wanted = |cell: &Cell| match lab.effort {
+        Effort::Full => matches!(cell.interval, 1 | 16 | 256 | 4_096),
+        Effort::Quick => {
+            matches!(cell.concurrent, 8 | 16 | 32)
+                && matches!(cell.duration, 8_192 | 16_384 | 32_768)
+                && matches!(cell.interval, 1 | 64 | 1_024)
+        }
+        Effort::Tiny => {
+            cell.concurrent == 8 && cell.duration == 16_384 && matches!(cell.interval, 1 | 64)
+        }
+    };
     let mut cells = Vec::new();
-    for concurrent in concurrent {
-        for duration in DURATIONS.into_iter().filter(|it| !quick || *it >= 8_192) {
-            for interval in INTERVALS.into_iter().filter(|it| matches!(it, 1 | 16 | 256 | 4_096)) {
+    for (concurrent, ..) in CONCURRENT {
+        for duration in DURATIONS {
+            for interval in INTERVALS {
                 cells.push(Cell { concurrent, duration, interval });
             }
         }
     }
+    cells.retain(wanted);
     (cells, 1)
 }
 

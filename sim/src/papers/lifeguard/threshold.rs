@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use super::{CONFIGURATIONS, Configuration, TUNED, anomalous};
 use crate::analytic::DetectionFloor;
-use crate::papers::PapersError;
 use crate::papers::lab::{File, Lab, Run, scenario_file};
 use crate::papers::sheet::{Gate, Sheet};
 use crate::papers::words::{percent, secs};
+use crate::papers::{Effort, PapersError};
 use crate::report::stats::{quantile, seconds};
 use crate::scenario::Nanos;
 
@@ -43,7 +43,7 @@ fn latencies(run: &Run, concurrent: u32) -> Vec<Option<(f64, f64)>> {
 fn measure(lab: &Lab<'_>, configuration: &Configuration) -> Result<Latency, PapersError> {
     lab.say(format!("lifeguard: threshold, {}", configuration.name));
     let (mut firsts, mut lasts, mut missing) = (Vec::new(), Vec::new(), 0);
-    for concurrent in CONCURRENT {
+    for concurrent in CONCURRENT.into_iter().filter(|it| lab.effort > Effort::Tiny || *it == 4) {
         let mut sets = configuration.sets();
         sets.push(anomalous(concurrent));
         // About as many detections from each number of anomalies.

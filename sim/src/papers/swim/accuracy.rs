@@ -51,7 +51,9 @@ struct Row {
 /// Runs and writes the part about the formula.
 pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersError> {
     let mut rows = Vec::new();
-    for (nodes, loss, relays, other_simulator) in CELLS {
+    for (nodes, loss, relays, other_simulator) in
+        CELLS.into_iter().filter(|cell| lab.fits(cell.0, 200))
+    {
         lab.say(format!("swim: accuracy, {nodes} members, loss {loss}, relays {relays}"));
         let values = [
             ("nodes", nodes.to_string()),

@@ -52,7 +52,7 @@ fn complete(results: &[SeedResult]) -> f64 {
 /// Runs and writes this part.
 pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersError> {
     let mut rows = Vec::new();
-    for nodes in SIZES.into_iter().filter(|nodes| !lab.quick || *nodes <= 512) {
+    for nodes in SIZES.into_iter().filter(|nodes| lab.fits(*nodes, 512)) {
         lab.say(format!("swim: infection, {} members", size(nodes)));
         let seeds = if nodes > 200 { lab.pick(30, 5) } else { lab.pick(600, 150) };
         let results = lab.run(FILE, &sets([("nodes", nodes.to_string())]), seeds)?;

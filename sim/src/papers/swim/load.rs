@@ -28,7 +28,7 @@ struct Row {
 /// Runs and writes this part.
 pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersError> {
     let mut rows = Vec::new();
-    for nodes in SIZES {
+    for nodes in SIZES.into_iter().filter(|nodes| lab.fits(*nodes, 200)) {
         lab.say(format!("swim: load, {} members", size(nodes)));
         // 40 periods at least, as in the paper, and enough for several rounds of the ring.
         let periods = (ROUNDS * nodes).max(41);

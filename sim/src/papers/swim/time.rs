@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use super::{PERIOD, mean_periods};
 use crate::metrics::SeedResult;
-use crate::papers::PapersError;
 use crate::papers::lab::{File, Lab, scenario_file, sets};
 use crate::papers::sheet::{Gate, Sheet};
 use crate::papers::words::{figure, ratio, size};
+use crate::papers::{Effort, PapersError};
 use crate::report::plot::{Dash, Line, Plot, Scale};
 use crate::report::stats::{number, seconds};
 
@@ -38,7 +38,7 @@ fn mean(results: &[SeedResult]) -> f64 {
 /// Runs and writes this part.
 pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersError> {
     let mut rows = Vec::new();
-    for nodes in SIZES {
+    for nodes in SIZES.into_iter().filter(|nodes| lab.fits(*nodes, 250)) {
         lab.say(format!("swim: detection time, {} members", size(nodes)));
         let seeds = if nodes > 100 { lab.pick(2_000, 200) } else { lab.pick(4_000, 600) };
         let run = |phase: &str| {
@@ -87,7 +87,7 @@ pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersErro
          independently, `Σ (1 − k/(N−1))^(N−1)`; it tends to the paper's. With phases at random the first probe begins after \
          `(N−1)/N` of a period on average and ends a period later: no rounding up to whole periods.",
     );
-    let slack = if lab.quick { 0.10 } else { 0.05 };
+    let slack = if lab.effort < Effort::Full { 0.10 } else { 0.05 };
     for it in &rows {
         let name = format!("mean periods to detection at N = {}, to exact", size(it.nodes));
         sheet.gate(Gate::within(name, it.lockstep / it.predicted, 1.0, slack));
