@@ -257,38 +257,60 @@ fn rules_table(sheet: &mut Sheet, cells: &[Cell]) {
     sheet.say("Medians of the seconds until 95 % and all have it.");
 }
 
+/// Size, and the published seconds until 95 % and all have it: rules A, then rules B.
+const WITHOUT_PROBES: [(u32, [f64; 2], [f64; 2]); 3] = [
+    (52, [0.70, 0.90], [0.49, 0.59]),
+    (100, [0.90, 1.10], [0.52, 0.68]),
+    (1_000, [1.30, 1.50], [0.70, 0.97]),
+];
+
 fn lockstep(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersError> {
-    sheet.heading("All timers in step");
+    sheet.heading("Timers in step and not, without probes");
     let mut rows = Vec::new();
-    let sizes = [(52, [0.70, 0.90]), (100, [0.90, 1.10]), (1_000, [1.30, 1.50])];
-    for (nodes, known) in sizes.into_iter().filter(|it| lab.fits(it.0, 1_000)) {
-        lab.say(format!("serf: {} members in lockstep", size(nodes)));
-        // Probes off: in step with gossip they would carry the event between its ticks.
-        let values = [
-            ("nodes", nodes.to_string()),
-            ("phase", "lockstep".into()),
-            ("config.probe_interval", "0s".into()),
-        ];
-        let seeds = if nodes == 1_000 { lab.pick(40, 5) } else { lab.pick(200, 40) };
-        let times = Times::of(&simulated(&lab.run(FILE, &sets(values), seeds)?));
-        let plays = lab.inside(|| played(Model::Lockstep, nodes, 0, lab.pick(400, 50)));
-        let rules = Times::of(&plays);
-        let name = format!("seconds until 95 % in lockstep, N = {}, to rules A", size(nodes));
-        sheet.gate(Gate::within(name, times.median[1] / rules.median[1], 1.0, 0.01));
-        let two = |times: &[f64]| format!("{} / {}", secs(times[0]), secs(times[1]));
-        rows.push(vec![
-            size(nodes),
-            two(&known),
-            two(&[rules.median[1], rules.median[3]]),
-            two(&[times.median[1], times.median[3]]),
-            percent(times.claim, 1),
-        ]);
+    for (nodes, in_step, random) in WITHOUT_PROBES.into_iter().filter(|it| lab.fits(it.0, 1_000)) {
+        let mut row = vec![size(nodes)];
+        for (phase, model, known) in
+            [("lockstep", Model::Lockstep, in_step), ("random", Model::RandomPhases, random)]
+        {
+            lab.say(format!("serf: {} members, timers: {phase}", size(nodes)));
+            let values = [
+                ("nodes", nodes.to_string()),
+                ("phase", phase.into()),
+                ("config.probe_interval", "0s".into()),
+            ];
+            let seeds = if nodes == 1_000 { lab.pick(60, 5) } else { lab.pick(600, 60) };
+            let times = Times::of(&simulated(&lab.run(FILE, &sets(values), seeds)?));
+            let plays = lab.pick(if nodes == 1_000 { 200 } else { 1_000 }, 50);
+            let rules = Times::of(&lab.inside(|| played(model, nodes, 0, plays)));
+            let slack = if model == Model::Lockstep { 0.01 } else { 0.06 };
+            let ratio = times.median[1] / rules.median[1];
+            let name =
+                format!("95 % at N = {}, {phase}, without probes, to the rules", size(nodes));
+            sheet.gate(Gate::within(name, ratio, 1.0, slack));
+            let two = |times: [f64; 2]| times.map(secs).join(" / ");
+            row.push(two(known));
+            row.push(two([rules.median[1], rules.median[3]]));
+            row.push(two([times.median[1], times.median[3]]));
+            row.push(percent(times.claim, 1));
+        }
+        rows.push(row);
     }
-    let head = ["N", "published", "rules A", "simulator", "claim holds"];
+    let head = [
+        "N",
+        "in step: published",
+        "rules A",
+        "simulator",
+        "claim holds",
+        "random: published",
+        "rules B",
+        "simulator",
+        "claim holds",
+    ];
     sheet.table(&head, &rows);
     sheet.say(
-        "Medians of the seconds until 95 % and all have it, without probes. Nodes that boot in one instant stay in step, \
-         because a ticker's phase is that of its creation.",
+        "Medians of the seconds until 95 % and all have it. Nodes that boot in one instant stay in step, because a ticker's \
+         phase is that of its creation. In step an event moves one generation per tick, so that these are whole ticks and \
+         the simulator gives exactly those that the rules give.",
     );
     Ok(())
 }
