@@ -67,3 +67,32 @@ pub(super) fn reproduce(lab: &Lab<'_>) -> Result<Sheet, PapersError> {
     threshold::section(lab, &mut sheet)?;
     Ok(sheet)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::papers::Effort;
+    use crate::papers::lab::{File, scenario_file};
+
+    /// Healthy members that the first of 30 declares failed while it is blocked for 20 s.
+    fn declared(stuck: bool) -> usize {
+        const FILE: File = scenario_file!("lifeguard.toml");
+        let lab = Lab::new(Effort::Tiny, 1, &|_| ()).expect("a thread");
+        let mut sets = CONFIGURATIONS[0].sets();
+        sets.push(anomalous(1));
+        for set in ["nodes=30", "duration=40s", "fault[0].until=39s", "fault[0].cycle.off=90s"] {
+            sets.push(set.into());
+        }
+        sets.push("fault[0].cycle.on=20s".into());
+        sets.push(format!("fault[0].stuck={stuck}"));
+        let runs = lab.count(FILE, &sets, 1).expect("a scenario");
+        let events = runs.iter().flat_map(|run| &run.tally.false_events);
+        events.filter(|it| it.observer == 0 && it.at < 25_000_000_000).count()
+    }
+
+    #[test]
+    fn a_loop_that_is_stuck_accuses_one_member_and_a_free_one_many() {
+        assert!(declared(true) <= 1, "{}", declared(true));
+        assert!(declared(false) >= 8, "{}", declared(false));
+    }
+}
