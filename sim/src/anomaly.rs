@@ -127,14 +127,14 @@ impl World<'_> {
         if presence.power == Power::Paused {
             return;
         }
-        let waiting: Vec<_> = if presence.blocked {
+        let waiting = if presence.blocked {
             self.hosts[node as usize].backlog.take_commands()
         } else {
             for held in std::mem::take(&mut self.hosts[node as usize].held) {
                 self.let_go(node, held);
             }
             self.free_loops(node);
-            self.hosts[node as usize].backlog.take().into()
+            self.hosts[node as usize].backlog.take()
         };
         for waiting in waiting {
             match waiting {

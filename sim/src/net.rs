@@ -360,8 +360,8 @@ impl Backlog {
     }
 
     /// Takes out what needs no socket.
-    pub fn take_commands(&mut self) -> Vec<Waiting> {
-        let (commands, rest): (Vec<_>, VecDeque<_>) = std::mem::take(&mut self.waiting)
+    pub fn take_commands(&mut self) -> VecDeque<Waiting> {
+        let (commands, rest) = std::mem::take(&mut self.waiting)
             .into_iter()
             .partition(|waiting| matches!(waiting, Waiting::Command(_)));
         self.waiting = rest;
