@@ -25,10 +25,10 @@ struct Size {
 
 const SIZES: [Size; 5] = [
     Size { nodes: 10, seeds: [1_000, 300], plays: [4_000, 1_000] },
-    Size { nodes: 52, seeds: [600, 150], plays: [2_000, 500] },
-    Size { nodes: 100, seeds: [400, 80], plays: [1_000, 300] },
-    Size { nodes: 1_000, seeds: [100, 10], plays: [200, 40] },
-    Size { nodes: 10_000, seeds: [5, 0], plays: [10, 0] },
+    Size { nodes: 52, seeds: [600, 100], plays: [2_000, 500] },
+    Size { nodes: 100, seeds: [400, 60], plays: [1_000, 300] },
+    Size { nodes: 1_000, seeds: [60, 6], plays: [200, 40] },
+    Size { nodes: 10_000, seeds: [3, 0], plays: [6, 0] },
 ];
 
 /// Times of one cell, measured and predicted, for 50, 95, 99 % and all.

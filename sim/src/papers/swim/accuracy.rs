@@ -62,7 +62,7 @@ pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersErro
         ];
         let predicted = failing(loss, relays) * f64::from(nodes) * PERIODS;
         // Rare ones need more runs for the same error.
-        let seeds = if predicted < 5.0 { lab.pick(300, 60) } else { lab.pick(40, 12) };
+        let seeds = if predicted < 5.0 { lab.pick(150, 40) } else { lab.pick(24, 8) };
         let runs = lab.count(FILE, &sets(values), seeds)?;
         let suspicions = mean(&runs, |it| it.tally.false_suspicions);
         let false_events = mean(&runs, |it| it.tally.false_events.len() as u64);
@@ -127,8 +127,8 @@ pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersErro
         sheet.gate(Gate::new(name, it.suspicions, 12.9, 16.9));
     }
     sheet.commands(&[
-        "cargo sim run scenarios/papers/swim-accuracy.toml --seeds 40",
-        "cargo sim run scenarios/papers/swim-accuracy.toml --seeds 300 --set nodes=50 --set network.loss=0.03",
+        "cargo sim run scenarios/papers/swim-accuracy.toml --seeds 24",
+        "cargo sim run scenarios/papers/swim-accuracy.toml --seeds 150 --set nodes=50 --set network.loss=0.03",
     ]);
     sheet.keep("accuracy", &rows)?;
     Ok(())
@@ -155,7 +155,7 @@ fn survivors(run: &Run) -> f64 {
 
 /// Runs and writes the loss test.
 pub(super) fn loss_test(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersError> {
-    let seeds = lab.pick(1_000, 150);
+    let seeds = lab.pick(600, 100);
     let mut rows = Vec::new();
     for (variant, published, mult) in
         [("next to no suspicion (infection)", 4, "1"), ("suspicion of 9 periods", 12, "7")]
@@ -222,8 +222,8 @@ pub(super) fn loss_test(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersEr
         marks: vec![("infection: 4".into(), (4.0, 50.0)), ("suspicion: 12".into(), (12.0, 50.0))],
     });
     sheet.commands(&[
-        "cargo sim run scenarios/papers/swim-loss.toml --seeds 1000",
-        "cargo sim run scenarios/papers/swim-loss.toml --seeds 1000 --set config.suspicion_mult=1",
+        "cargo sim run scenarios/papers/swim-loss.toml --seeds 600",
+        "cargo sim run scenarios/papers/swim-loss.toml --seeds 600 --set config.suspicion_mult=1",
     ]);
     sheet.keep("loss_test", &rows)?;
     Ok(())

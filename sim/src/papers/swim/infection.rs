@@ -12,7 +12,7 @@ use crate::report::plot::{Dash, Line, Plot, Scale};
 use crate::report::stats::{number, quantile, reached, seconds};
 
 const FILE: File = scenario_file!("swim-infection.toml");
-const SIZES: [u32; 7] = [8, 16, 28, 55, 128, 512, 2_048];
+const SIZES: [u32; 7] = [8, 16, 28, 55, 128, 512, 1_024];
 
 #[derive(Debug, Serialize)]
 struct Row {
@@ -54,7 +54,7 @@ pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersErro
     let mut rows = Vec::new();
     for nodes in SIZES.into_iter().filter(|nodes| lab.fits(*nodes, 512)) {
         lab.say(format!("swim: infection, {} members", size(nodes)));
-        let seeds = if nodes > 200 { lab.pick(30, 5) } else { lab.pick(600, 150) };
+        let seeds = if nodes > 200 { lab.pick(20, 4) } else { lab.pick(300, 60) };
         let results = lab.run(FILE, &sets([("nodes", nodes.to_string())]), seeds)?;
         rows.push(Row {
             nodes,
@@ -117,7 +117,7 @@ pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersErro
     }
     sheet.plot(chart(&rows));
     sheet.commands(&[
-        "cargo sim run scenarios/papers/swim-infection.toml --seeds 600 --set nodes=55",
+        "cargo sim run scenarios/papers/swim-infection.toml --seeds 300 --set nodes=55",
     ]);
     sheet.keep("infection", &rows)?;
     Ok(())
@@ -144,7 +144,7 @@ fn chart(rows: &[Row]) -> Plot {
         color,
         dash,
     };
-    let end = rows.last().map_or(2_048.0, |it| f64::from(it.nodes));
+    let end = rows.last().map_or(1_024.0, |it| f64::from(it.nodes));
     Plot {
         stem: "infection".into(),
         title: "An update that rides on pings and acks alone".into(),
