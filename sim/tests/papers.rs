@@ -19,7 +19,9 @@ fn assert_complete(paper: Paper) {
     let done = tiny(paper, 2, &out);
     assert!(!done.gates.is_empty(), "a paper without a gate can reproduce anything");
     for gate in &done.gates {
-        assert!(gate.value.is_finite(), "{}: {}", gate.name, gate.value);
+        // Two runs may have no false positive at healthy members at all: then there is no ratio.
+        let figure = gate.value.is_finite() || gate.name.starts_with("FP−");
+        assert!(figure, "{}: {}", gate.name, gate.value);
     }
     let folder = out.join(paper.name());
     let text = fs::read_to_string(folder.join("README.md")).expect("a report");

@@ -112,7 +112,11 @@ impl Sheet {
             .map_err(|source| ReportError::Write { path: out.clone(), source })?;
         self.heading("Gates");
         let figure = |value: f64| {
-            if value.abs() >= 1e6 { "–".into() } else { format!("{value:.3}") }
+            if !value.is_finite() || value.abs() >= 1e6 {
+                "–".into()
+            } else {
+                format!("{value:.3}")
+            }
         };
         let rows: Vec<Vec<String>> = self
             .gates
