@@ -73,6 +73,15 @@ pub(crate) struct Line {
     pub(crate) dash: Dash,
 }
 
+/// An area between a lower and an upper curve.
+#[derive(Clone, Debug)]
+pub(crate) struct Area {
+    /// Its name in the legend.
+    pub(crate) label: String,
+    /// Where it is: (x, low, high).
+    pub(crate) points: Vec<(f64, f64, f64)>,
+}
+
 /// A chart.
 #[derive(Clone, Debug)]
 pub(crate) struct Plot {
@@ -88,8 +97,8 @@ pub(crate) struct Plot {
     pub(crate) y: Scale,
     /// The first one is drawn on top.
     pub(crate) lines: Vec<Line>,
-    /// An area around the first curve, with its name: (x, low, high).
-    pub(crate) band: Option<(String, Vec<(f64, f64, f64)>)>,
+    /// An area around the first curve.
+    pub(crate) band: Option<Area>,
     /// Named points.
     pub(crate) marks: Vec<(String, (f64, f64))>,
 }
@@ -121,9 +130,9 @@ impl Plot {
             },
             width: if line.dash == Dash::Solid { 3.0 } else { 2.4 },
         };
-        let band = |(label, points): &(String, Vec<(f64, f64, f64)>)| Band {
-            label: label.clone(),
-            points: points.clone(),
+        let band = |area: &Area| Band {
+            label: area.label.clone(),
+            points: area.points.clone(),
             color: COLORS[self.lines.first().map_or(0, |line| line.color) % COLORS.len()],
         };
         Chart {

@@ -10,7 +10,7 @@ use super::lab::{File, Lab, scenario_file, sets};
 use super::rules::Model;
 use super::sheet::{Gate, Sheet};
 use super::words::{percent, ratio, secs, size};
-use crate::report::plot::{Dash, Line, Plot, Scale};
+use crate::report::plot::{Area, Dash, Line, Plot, Scale};
 
 const FILE: File = scenario_file!("serf.toml");
 const LOSSES: [(u32, &str); 4] =
@@ -117,10 +117,10 @@ fn cell(
             line("rules B: random phases", median(&models[1]), 3, Dash::Dotted),
             line("rules C: and probes carry it", median(&models[2]), 2, Dash::Dotted),
         ],
-        band: Some((
-            "5th to 95th percentile".into(),
-            measured.into_iter().map(|(t, fan)| (t, fan.low, fan.high)).collect(),
-        )),
+        band: Some(Area {
+            label: "5th to 95th percentile".into(),
+            points: measured.into_iter().map(|(t, fan)| (t, fan.low, fan.high)).collect(),
+        }),
         marks: vec![
             ("claim: 95 % in 1 s".into(), (1.0, 95.0)),
             ("100 % in 2 s".into(), (2.0, 100.0)),
