@@ -334,6 +334,10 @@ fn tuned(
     }
     sheet.say("Lifeguard with a shorter suspicion, against SWIM at alpha 5 (tuning chart):");
     sheet.table(&["configuration", "FP", "of SWIM, published", "here"], &rows);
+    sheet.say(
+        "The paper waits for K = 3 confirmations at every alpha. memberlist, and so the core, waits for alpha − 2: for two at \
+         alpha = 4 and for none at alpha = 2, where the suspicion is short from the start and little is left of Lifeguard.",
+    );
     Ok(())
 }
 

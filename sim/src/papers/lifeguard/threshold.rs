@@ -120,7 +120,8 @@ pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersErro
     ));
     let gate = Gate::within("SWIM's first detection, p50, s", swim, floor.time_of(0.5), 0.05);
     sheet.gate(gate);
-    for (it, wanted) in measured.iter().zip([1.0, 1.0, 1.0, 1.0, 1.001, 0.843, 0.565]).skip(4) {
+    // With alpha = 2 memberlist waits for no confirmation at all, so the paper's share is not comparable.
+    for (it, wanted) in measured.iter().zip([1.0, 1.0, 1.0, 1.0, 1.001, 0.843]).skip(4) {
         let name = format!("first detection of {} to SWIM", it.configuration);
         sheet.gate(Gate::within(name, it.first_p50 / swim, wanted, 0.08));
     }
