@@ -27,10 +27,10 @@ struct Size {
 }
 
 const SIZES: [Size; 4] = [
-    Size { nodes: 50, published: 8.5, full: 400, quick: 200, duration: "40s" },
-    Size { nodes: 100, published: 9.7, full: 400, quick: 120, duration: "40s" },
-    Size { nodes: 200, published: 10.9, full: 300, quick: 100, duration: "40s" },
-    Size { nodes: 1_000, published: 13.7, full: 100, quick: 20, duration: "45s" },
+    Size { nodes: 50, published: 8.5, full: 1_000, quick: 400, duration: "40s" },
+    Size { nodes: 100, published: 9.7, full: 1_000, quick: 300, duration: "40s" },
+    Size { nodes: 200, published: 10.9, full: 600, quick: 150, duration: "40s" },
+    Size { nodes: 1_000, published: 13.7, full: 200, quick: 30, duration: "45s" },
 ];
 
 /// What one size gave, times in seconds after the kill.
@@ -126,8 +126,8 @@ pub(super) fn reproduce(lab: &Lab<'_>) -> Result<Sheet, PapersError> {
          error of the sample.",
     );
     sheet.commands(&[
-        "cargo sim run scenarios/papers/detection.toml --seeds 400 --set nodes=50",
-        "cargo sim run scenarios/papers/detection.toml --seeds 100 --set nodes=1000 --set duration=45s",
+        "cargo sim run scenarios/papers/detection.toml --seeds 1000 --set nodes=50",
+        "cargo sim run scenarios/papers/detection.toml --seeds 200 --set nodes=1000 --set duration=45s",
     ]);
     sheet.keep("sizes", &measured)?;
     Ok(sheet)
