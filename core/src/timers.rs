@@ -69,12 +69,22 @@ pub(crate) struct Timers {
     fixed: [Instant; FIXED.len()],
     /// A bit for each fixed timer that is set: mostly two or three are.
     set: u16,
+    /// Sends block: whichever loop sends next gets stuck in it.
+    sends_block: bool,
+    /// A bit for each fixed timer whose loop is stuck.
+    stuck: u16,
     keyed: BTreeSet<(Instant, TimerKind)>,
 }
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { fixed: [Instant::MAX; FIXED.len()], set: 0, keyed: BTreeSet::new() }
+        Self {
+            fixed: [Instant::MAX; FIXED.len()],
+            set: 0,
+            sends_block: false,
+            stuck: 0,
+            keyed: BTreeSet::new(),
+        }
     }
 }
 
@@ -82,7 +92,7 @@ impl Timers {
     /// The earliest timer; equal times go by the order of [`TimerKind`].
     pub(crate) fn next(&self) -> Option<(Instant, TimerKind)> {
         let mut best = self.keyed.first().copied();
-        let mut left = self.set;
+        let mut left = self.set & !self.stuck;
         while left != 0 {
             let slot = left.trailing_zeros() as usize;
             left &= left - 1;
@@ -133,6 +143,45 @@ impl Timers {
         self.keyed.remove(&(at, kind));
     }
 
+    /// Whether sends block from now on. When they do no longer, stuck loops go on at once: first the probe, which has
+    /// been judged by the clock meanwhile, then the tick of gossip that was missed.
+    pub(crate) fn set_sends_block(&mut self, on: bool, now: Instant) {
+        self.sends_block = on;
+        if !on {
+            self.stuck = 0;
+            let gossip = &mut self.fixed[Self::slot(TimerKind::Gossip)];
+            *gossip = (*gossip).max(now);
+        }
+    }
+
+    /// The loop of this timer has sent something.
+    pub(crate) fn sent(&mut self, kind: TimerKind) {
+        if self.sends_block {
+            self.stuck |= match kind {
+                // One loop begins a probe, asks others and judges.
+                TimerKind::ProbeTick | TimerKind::ProbeWindow => {
+                    1 << Self::slot(TimerKind::ProbeTick) | 1 << Self::slot(TimerKind::ProbeWindow)
+                }
+                TimerKind::Gossip | TimerKind::PushPull => 1 << Self::slot(kind),
+                TimerKind::Reap
+                | TimerKind::Reconnect
+                | TimerKind::Rejoin
+                | TimerKind::QueueCheck
+                | TimerKind::Coalesce
+                | TimerKind::UserCoalesce
+                | TimerKind::SnapshotClock
+                | TimerKind::Leave
+                | TimerKind::Broadcast(_)
+                | TimerKind::Prune(_)
+                | TimerKind::QueryEnd(_)
+                | TimerKind::QueryExpiry(_)
+                | TimerKind::Suspicion(_)
+                | TimerKind::Relay(_)
+                | TimerKind::Stream(_) => 0,
+            };
+        }
+    }
+
     fn slot(kind: TimerKind) -> usize {
         match kind {
             TimerKind::ProbeWindow => 0,
@@ -177,6 +226,28 @@ mod tests {
         assert_eq!(timers.next(), Some((at(9), TimerKind::Gossip)));
         timers.clear(TimerKind::Gossip);
         assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn a_loop_that_is_stuck_in_a_send_misses_its_ticks_and_goes_on_later() {
+        let mut timers = Timers::default();
+        timers.set(TimerKind::ProbeTick, at(5));
+        timers.set(TimerKind::ProbeWindow, at(7));
+        timers.set(TimerKind::Gossip, at(6));
+        timers.add(at(9), TimerKind::Suspicion(NodeId(1)));
+        timers.sent(TimerKind::Gossip);
+        assert_eq!(timers.next(), Some((at(5), TimerKind::ProbeTick)), "sends do not block");
+        timers.set_sends_block(true, at(1));
+        timers.sent(TimerKind::ProbeTick);
+        timers.sent(TimerKind::Gossip);
+        assert_eq!(timers.next(), Some((at(9), TimerKind::Suspicion(NodeId(1)))));
+        timers.set_sends_block(false, at(20));
+        assert_eq!(timers.next(), Some((at(5), TimerKind::ProbeTick)));
+        timers.clear(TimerKind::ProbeTick);
+        assert_eq!(timers.next(), Some((at(7), TimerKind::ProbeWindow)));
+        timers.clear(TimerKind::ProbeWindow);
+        timers.cancel(at(9), TimerKind::Suspicion(NodeId(1)));
+        assert_eq!(timers.next(), Some((at(20), TimerKind::Gossip)), "now, and once");
     }
 
     #[test]

@@ -64,7 +64,8 @@ impl World<'_> {
     /// A phase of fault number `index` begins: one of trouble, or one of quiet between two of them.
     pub(crate) fn begin_phase(&mut self, index: u32, on: bool) {
         let fault = &self.scenario.faults[index as usize];
-        let (FaultKind::Pause { nodes, cycle } | FaultKind::Block { nodes, cycle }) = &fault.kind
+        let (FaultKind::Pause { nodes, cycle } | FaultKind::Block { nodes, cycle, .. }) =
+            &fault.kind
         else {
             return;
         };
@@ -78,11 +79,12 @@ impl World<'_> {
             }
         }
         let pauses = matches!(fault.kind, FaultKind::Pause { .. });
+        let stuck = matches!(fault.kind, FaultKind::Block { stuck: true, .. });
         for &node in nodes {
             match (pauses, on) {
                 (true, true) => self.pause(node, until),
                 (true, false) => self.resume(node),
-                (false, true) => self.block(node, until),
+                (false, true) => self.block(node, until, stuck),
                 (false, false) => self.unblock(node),
             }
         }
@@ -119,12 +121,17 @@ impl World<'_> {
         }
     }
 
-    fn block(&mut self, node: NodeIndex, until: Nanos) {
+    fn block(&mut self, node: NodeIndex, until: Nanos, stuck: bool) {
+        let local = self.local_now(node);
         let presence = &mut self.fabric.presence[node as usize];
         if presence.is_up() {
             presence.blocked = true;
             let host = &mut self.hosts[node as usize];
             host.blocked_until = host.blocked_until.max(until);
+            host.stuck |= stuck;
+            if let Some(state) = self.nodes[node as usize].as_mut().filter(|_| stuck) {
+                state.set_sends_block(true, local);
+            }
         }
     }
 
@@ -205,6 +212,7 @@ impl World<'_> {
             for held in std::mem::take(&mut self.hosts[node as usize].held) {
                 self.let_go(node, held);
             }
+            self.free_loops(node);
         }
         if presence.slow {
             self.work(node);
@@ -224,6 +232,17 @@ impl World<'_> {
             Waiting::Packet { packet, .. } => self.feed_packet(packet),
             Waiting::Stream(delivery) => self.feed_stream(delivery),
             Waiting::Command(operation) => self.give(operation),
+        }
+    }
+
+    /// Loops that were stuck in a send go on, before anything that waits is read.
+    fn free_loops(&mut self, node: NodeIndex) {
+        let local = self.local_now(node);
+        if std::mem::take(&mut self.hosts[node as usize].stuck)
+            && let Some(state) = self.nodes[node as usize].as_mut()
+        {
+            state.set_sends_block(false, local);
+            self.feed(node, Input::Timeout);
         }
     }
 

@@ -13,6 +13,7 @@ use crate::check::Invariants;
 use crate::hazards::Damage;
 use crate::history::History;
 use crate::net::{Fabric, Fate};
+use crate::papers::Tally;
 use crate::scenario::{Nanos, NodeIndex, Scenario};
 
 /// Where and when a fact holds.
@@ -180,13 +181,15 @@ pub struct Watchers {
     pub invariants: Option<Invariants>,
     /// Who keeps what happens.
     pub history: Option<History>,
+    /// Counts for the reproduction of papers.
+    pub tally: Option<Tally>,
 }
 
 impl Watchers {
     /// Whether anybody listens.
     #[must_use]
     pub const fn any(&self) -> bool {
-        self.invariants.is_some() || self.history.is_some()
+        self.invariants.is_some() || self.history.is_some() || self.tally.is_some()
     }
 
     /// Tells everybody who listens.
@@ -196,6 +199,9 @@ impl Watchers {
         }
         if let Some(history) = &mut self.history {
             history.hear(moment, fact, scene);
+        }
+        if let Some(tally) = &mut self.tally {
+            tally.hear(moment, fact, scene);
         }
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Host {
     pub(crate) exit_overdue: bool,
     /// When the latest block of this life ends.
     pub(crate) blocked_until: Nanos,
+    /// Loops of the process are stuck in a send.
+    pub(crate) stuck: bool,
     /// How fast it works.
     pub(crate) processor: Processor,
     /// Input that waits for a paused, blocked or slow process.

@@ -21,6 +21,7 @@ pub mod net;
 mod notes;
 pub mod oracle;
 pub mod outcome;
+pub mod papers;
 mod process;
 mod query;
 pub mod queue;

@@ -142,6 +142,7 @@ impl World<'_> {
         (host.paused_until, host.blocked_until) = (0, 0);
         host.exit_overdue = false;
         host.held.clear();
+        host.stuck = false;
         self.alarms[node as usize] = Alarm::OFF;
         host.processor.stop();
         for waiting in host.backlog.take(false) {

@@ -24,6 +24,7 @@ use crate::host::{Alarm, Host, clocks};
 use crate::metrics::{SeedResult, Totals};
 use crate::net::{Fabric, Happening, Power, Sending};
 use crate::oracle::Oracle;
+use crate::papers::Tally;
 use crate::process::add_stats;
 use crate::scenario::{Nanos, NodeIndex, Scenario, Start};
 use crate::streams::{Delivered, Delivery, Step, Streams};
@@ -49,7 +50,8 @@ pub fn run_recorded(
     progress: &mut dyn FnMut(Nanos),
 ) -> (SeedResult, Option<Document>) {
     let invariants = Some(Invariants::all(scenario));
-    let mut world = World::watched(scenario, seed, Watchers { invariants, history });
+    let watchers = Watchers { invariants, history, tally: None };
+    let mut world = World::watched(scenario, seed, watchers);
     let step = (scenario.duration / PROGRESS_STEPS).max(1);
     let mut until = 0;
     while until < scenario.duration {
@@ -159,6 +161,11 @@ impl<'a> World<'a> {
         };
         world.plan_scenario();
         world
+    }
+
+    /// The counts of this run, if somebody asked for them; they end here.
+    pub(crate) const fn take_tally(&mut self) -> Option<Tally> {
+        self.watchers.tally.take()
     }
 
     /// Tells those who watch.

@@ -1,7 +1,7 @@
 //! What the papers and memberlist's rules predict, against what the simulator measures: dissemination, the transmit
 //! budget, detection, false suspicion.
 //!
-//! Two yardsticks are used for dissemination. [`monte_carlo`] plays the rules themselves, without a line of ours; the
+//! Two yardsticks are used for dissemination. [`spread`] plays the rules themselves, without a line of ours; the
 //! simulator must agree with it at every size. Law L3 ([`RandomPhase`]) is a formula and only asymptotic: it takes the
 //! number of informed members for continuous, and growth for exponential from the first packet on. At 1,000 members
 //! that costs little. At 100 and below even the exact play of the rules is 3 to 7 % earlier than the law, because the
@@ -11,15 +11,12 @@
 //! Every event has a name of its own. A member that missed an event sends its next one with the Lamport time of the
 //! missed one; were the names equal too, everybody would take it for the old one and drop it, as Serf does.
 
-#[path = "paper/monte_carlo.rs"]
-mod monte_carlo;
-
 use std::fmt::Write as _;
 use std::path::Path;
 
-use monte_carlo::{Model, spread};
 use uwasa_sim::analytic::{DetectionFloor, RandomPhase, expected_misses, transmit_limit};
 use uwasa_sim::metrics::SeedResult;
+use uwasa_sim::papers::rules::{Model, spread};
 use uwasa_sim::runner::{self, Progress};
 use uwasa_sim::scenario::parse;
 
@@ -85,7 +82,7 @@ fn simulated(model: Model, size: Size) -> Vec<Vec<u64>> {
 }
 
 fn played(model: Model, size: Size) -> Vec<Vec<u64>> {
-    (0..size.plays).map(|seed| spread(model, size.nodes, seed)).collect()
+    (0..size.plays).map(|seed| spread(model, size.nodes, 0, seed)).collect()
 }
 
 /// The time by which `percent` of the members have the event; for ever, if some never get it.

@@ -225,6 +225,23 @@ impl Node {
         if self.shut_down { None } else { self.timers.next() }
     }
 
+    /// Tells the node that sends block, or no longer do: for simulators that show how memberlist behaves in this case.
+    ///
+    /// memberlist probes, gossips and exchanges states in a loop each. A loop whose send blocks is stuck in it, and so
+    /// are its ticks, while timers of suspicions go on. What the node sends meanwhile is for the caller to hold back.
+    /// Afterwards the caller lets it go, calls this with `false` and hands in [`Input::Timeout`].
+    pub fn set_sends_block(&mut self, on: bool, now: Instant) {
+        self.timers.set_sends_block(on, now);
+    }
+
+    /// A timer that sends when it fires has fired. A verdict about a probe sends nothing, unless the next probe follows.
+    fn note_blocked(&mut self, kind: TimerKind) {
+        let verdict = kind == TimerKind::ProbeWindow && !self.swim.is_probing();
+        if !verdict {
+            self.timers.sent(kind);
+        }
+    }
+
     /// The own id.
     #[must_use]
     pub fn id(&self) -> NodeId {
@@ -350,6 +367,7 @@ impl Node {
                 | TimerKind::Relay(_) => {
                     let (swim, mut cx) = self.swim(turn);
                     swim.on_timer(due, kind, &mut cx);
+                    self.note_blocked(kind);
                 }
                 TimerKind::Reap
                 | TimerKind::Reconnect

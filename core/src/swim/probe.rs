@@ -40,6 +40,11 @@ impl ProbeRound {
 }
 
 impl Swim {
+    /// Whether a probe is in flight.
+    pub(crate) fn is_probing(&self) -> bool {
+        self.probe.is_some()
+    }
+
     /// The probe ticker fired. At most one probe runs; one missed tick is remembered, further ones are lost.
     pub(super) fn on_probe_tick(&mut self, due: Instant, cx: &mut SwimCx<'_>) {
         let interval = duration_nanos(cx.config.probe_interval);

@@ -4,6 +4,7 @@ mod compare;
 mod list;
 mod merge;
 mod overlay;
+mod papers;
 mod progress;
 mod replay;
 mod run;
@@ -77,6 +78,8 @@ enum Verb {
     Compare(compare::CompareArgs),
     /// Find settings that meet wishes: detection, false failures, bytes
     Tune(tune::TuneArgs),
+    /// Run published experiments again and hold them against what was published
+    Papers(papers::PapersArgs),
 }
 
 /// `--set`, shared by the verbs that read scenarios.
@@ -113,6 +116,7 @@ pub fn main() -> ExitCode {
         Verb::Merge(args) => merge::merge(&args, &mut console),
         Verb::Compare(args) => compare::compare(&args, &mut console),
         Verb::Tune(args) => tune::tune(&args, &mut console),
+        Verb::Papers(args) => papers::papers(&args, &mut console),
     };
     let exit = exit.max(console.finish());
     ExitCode::from(exit as u8)

@@ -99,7 +99,7 @@ impl Axis {
 }
 
 /// A number with commas between groups of three digits.
-pub(super) fn thousands(value: f64, decimals: usize) -> String {
+pub(crate) fn thousands(value: f64, decimals: usize) -> String {
     let plain = format!("{value:.decimals$}");
     let (sign, plain) = plain.strip_prefix('-').map_or(("", plain.as_str()), |rest| ("-", rest));
     let (whole, fraction) = plain.split_once('.').map_or((plain, ""), |(w, f)| (w, f));

@@ -14,9 +14,10 @@ mod flags;
 mod html;
 mod invariants;
 pub mod overlay;
+pub(crate) mod plot;
 mod queries;
 mod see;
-mod stats;
+pub(crate) mod stats;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub(crate) use self::axis::thousands;
 pub(crate) use self::flags::happenings;
 pub use self::summary::SCHEMA;
 use crate::history;
@@ -115,7 +117,7 @@ pub fn write_with(
 }
 
 /// Writes one file under a name of its own and renames it.
-fn put(out: &Path, name: &str, content: &[u8]) -> Result<PathBuf, ReportError> {
+pub(crate) fn put(out: &Path, name: &str, content: &[u8]) -> Result<PathBuf, ReportError> {
     let path = out.join(name);
     let draft = out.join(format!(".{name}.part"));
     let failed = |source| ReportError::Write { path: path.clone(), source };

@@ -4,13 +4,13 @@ use crate::scenario::Nanos;
 
 /// Nanoseconds as seconds.
 #[expect(clippy::cast_precision_loss, reason = "virtual time stays far below 2^53 ns")]
-pub(super) fn seconds(nanos: Nanos) -> f64 {
+pub(crate) fn seconds(nanos: Nanos) -> f64 {
     nanos as f64 / 1e9
 }
 
 /// A count as a number to calculate with.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-pub(super) fn number(count: usize) -> f64 {
+pub(crate) fn number(count: usize) -> f64 {
     count as f64
 }
 
@@ -21,29 +21,29 @@ fn needed(audience: u32, permille: u32) -> usize {
 }
 
 /// The delay after which `permille` of `audience` had it; `None`: never. `delays` must be ascending.
-pub(super) fn reached(delays: &[Nanos], audience: u32, permille: u32) -> Option<Nanos> {
+pub(crate) fn reached(delays: &[Nanos], audience: u32, permille: u32) -> Option<Nanos> {
     delays.get(needed(audience, permille) - 1).copied()
 }
 
 /// Nearest-rank quantile of ascending numbers: always one that really occurred. `None` if there are none.
-pub(super) fn quantile(sorted: &[f64], permille: usize) -> Option<f64> {
+pub(crate) fn quantile(sorted: &[f64], permille: usize) -> Option<f64> {
     let rank = (sorted.len() * permille).div_ceil(1_000).max(1);
     sorted.get(rank - 1).copied()
 }
 
 /// What a band over seeds shows at one place.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Fan {
+pub(crate) struct Fan {
     /// 5th percentile.
-    pub(super) low: f64,
+    pub(crate) low: f64,
     /// Median.
-    pub(super) mid: f64,
+    pub(crate) mid: f64,
     /// 95th percentile.
-    pub(super) high: f64,
+    pub(crate) high: f64,
 }
 
 /// The fan of some numbers, in any order; `None` if there are none.
-pub(super) fn fan(values: &mut [f64]) -> Option<Fan> {
+pub(crate) fn fan(values: &mut [f64]) -> Option<Fan> {
     values.sort_by(f64::total_cmp);
     Some(Fan {
         low: quantile(values, 50)?,
@@ -53,7 +53,7 @@ pub(super) fn fan(values: &mut [f64]) -> Option<Fan> {
 }
 
 /// `steps + 1` evenly spaced numbers from 0 to `end`.
-pub(super) fn grid(end: f64, steps: u32) -> impl Iterator<Item = f64> {
+pub(crate) fn grid(end: f64, steps: u32) -> impl Iterator<Item = f64> {
     (0..=steps).map(move |step| end * f64::from(step) / f64::from(steps))
 }
 
@@ -61,7 +61,7 @@ pub(super) fn grid(end: f64, steps: u32) -> impl Iterator<Item = f64> {
 ///
 /// `sorted` holds the values that occurred; if there are fewer than `total`, the rest never did and the staircase
 /// ends below 100 %. It starts at (0, 0) and its last step is drawn out to `end`.
-pub(super) fn staircase(sorted: &[f64], total: usize, end: f64, limit: usize) -> Vec<(f64, f64)> {
+pub(crate) fn staircase(sorted: &[f64], total: usize, end: f64, limit: usize) -> Vec<(f64, f64)> {
     let mut corners = vec![(0.0, 0.0)];
     let percent = |count: usize| 100.0 * number(count) / number(total.max(1));
     let stride = sorted.len().div_ceil(limit.max(1)).max(1);
@@ -80,7 +80,7 @@ pub(super) fn staircase(sorted: &[f64], total: usize, end: f64, limit: usize) ->
 }
 
 /// Groups neighbours into at most `limit` means; the second number is how many went into each but the last.
-pub(super) fn condense(values: &[f64], limit: usize) -> (Vec<f64>, usize) {
+pub(crate) fn condense(values: &[f64], limit: usize) -> (Vec<f64>, usize) {
     let group = values.len().div_ceil(limit.max(1)).max(1);
     let means =
         values.chunks(group).map(|chunk| chunk.iter().sum::<f64>() / number(chunk.len())).collect();

@@ -142,8 +142,9 @@ fn read_one(
     Some(vec![Fault { at: at?, until, kind: kind? }])
 }
 
-const HINTS: [(&str, &str); 9] = [
+const HINTS: [(&str, &str); 10] = [
     ("cycle", "it is for `pause` and `block`"),
+    ("stuck", "it is for `block`"),
     ("keep_state", "it is for `restart`, `move` and `rekey`"),
     ("snapshot", "it is for `restart`, `move` and `rekey`"),
     ("per_input", "write slow = { nodes = [\"host3\"], per_input = \"20ms\" }"),

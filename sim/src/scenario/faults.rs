@@ -48,6 +48,8 @@ pub enum FaultKind {
         nodes: Vec<NodeIndex>,
         /// How it comes and goes; `None`: it lasts.
         cycle: Option<Cycle>,
+        /// Whether the loops that probe, gossip and exchange states get stuck in their next send, as memberlist's do.
+        stuck: bool,
     },
     /// Every input costs processor time, and inputs wait for each other: the node takes each one when its work is done.
     /// Timers wait too, but overtake what came over the network.

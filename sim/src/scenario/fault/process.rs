@@ -32,11 +32,14 @@ pub(super) fn anomaly(
         Some(read) => Some(read?),
         None => None,
     };
-    Some(if key == "pause" {
-        FaultKind::Pause { nodes, cycle }
-    } else {
-        FaultKind::Block { nodes, cycle }
-    })
+    if key == "pause" {
+        return Some(FaultKind::Pause { nodes, cycle });
+    }
+    let stuck = match table.field("stuck") {
+        Some(field) => field.boolean(problems)?,
+        None => false,
+    };
+    Some(FaultKind::Block { nodes, cycle, stuck })
 }
 
 /// `{ on = "512ms", off = "64ms" }`.

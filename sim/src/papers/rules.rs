@@ -3,7 +3,7 @@
 //!
 //! A member that has the update sends it to three distinct random others at each gossip tick, until it has sent it
 //! `4 * ceil(log10(n + 1))` times; every packet to every target counts once. With probes, one ping and its ack per
-//! member and second carry it too and count as well. Nothing is lost, nothing else is queued.
+//! member and second carry it too and count as well. Nothing else is queued.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -16,12 +16,14 @@ const INTERVAL: u64 = 200_000_000;
 const PROBE_INTERVAL: u64 = 1_000_000_000;
 /// One-way delay.
 const DELAY: u64 = 500_000;
-/// Nothing spreads by gossip after this: the slowest budget is used up in two seconds.
+/// Nothing spreads by gossip after this, if nothing is lost: the slowest budget is used up in two seconds.
 const END: u64 = 3_000_000_000;
+/// Parts of a whole in which losses are given.
+const MILLION: u64 = 1_000_000;
 
 /// When the members' ticks come, and what carries the update besides gossip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Model {
+pub enum Model {
     /// All ticks in the same instant, half an interval after the update was sent.
     Lockstep,
     /// Ticks at random phases.
@@ -41,6 +43,9 @@ enum Step {
 struct Rumour {
     rng: ChaCha8Rng,
     model: Model,
+    /// Packets lost of a million.
+    loss_ppm: u64,
+    end: u64,
     agenda: BinaryHeap<Reverse<(u64, Step)>>,
     /// Transmissions each member still has; `None`: it does not know the update.
     left: Vec<Option<u32>>,
@@ -48,11 +53,15 @@ struct Rumour {
 }
 
 /// Delays after sending at which the members of a cluster of `nodes` hear the update, ascending, the sender's own 0
-/// included; those that never hear it are missing.
-pub(crate) fn spread(model: Model, nodes: usize, seed: u64) -> Vec<u64> {
+/// included; those that never hear it are missing. Of a million packets `loss_ppm`, less than all, are lost.
+#[must_use]
+pub fn spread(model: Model, nodes: usize, loss_ppm: u32, seed: u64) -> Vec<u64> {
+    let loss_ppm = u64::from(loss_ppm).min(MILLION - 1);
     let mut rumour = Rumour {
         rng: ChaCha8Rng::seed_from_u64(seed),
         model,
+        loss_ppm,
+        end: END * MILLION / (MILLION - loss_ppm),
         agenda: BinaryHeap::new(),
         left: vec![None; nodes],
         delays: Vec::new(),
@@ -95,16 +104,20 @@ impl Rumour {
     }
 
     fn plan(&mut self, at: u64, step: Step) {
-        if at < END {
+        if at < self.end {
             self.agenda.push(Reverse((at, step)));
         }
     }
 
     /// One packet; to a member that knows already it is spent for nothing.
     fn deliver(&mut self, now: u64, to: usize) {
-        if self.left[to].is_none() {
+        if self.left[to].is_none() && !self.loses() {
             self.plan(now + DELAY, Step::Arrival { to });
         }
+    }
+
+    fn loses(&mut self) -> bool {
+        self.loss_ppm > 0 && self.below(MILLION) < self.loss_ppm
     }
 
     fn other(&mut self, node: usize) -> usize {
@@ -158,7 +171,9 @@ impl Rumour {
 
     fn probe(&mut self, now: u64, node: usize) {
         let (to, carries) = (self.other(node), self.transmit(node));
-        self.plan(now + DELAY, Step::Ping { from: node, to, carries });
+        if !self.loses() {
+            self.plan(now + DELAY, Step::Ping { from: node, to, carries });
+        }
         self.plan(now + PROBE_INTERVAL, Step::Probe { node });
     }
 }

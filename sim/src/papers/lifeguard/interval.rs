@@ -1,0 +1,358 @@
+//! The interval experiment: false failure events and load, by configuration and number of anomalies.
+
+use serde::Serialize;
+
+use super::{CONFIGURATIONS, Configuration, TUNED, anomalous};
+use crate::papers::lab::{File, Lab, Run, scenario_file};
+use crate::papers::sheet::{Gate, Sheet};
+use crate::papers::words::{figure, percent};
+use crate::papers::{Effort, PapersError};
+use crate::report::plot::{Dash, Line, Plot, Scale};
+use crate::report::thousands;
+
+const FILE: File = scenario_file!("lifeguard.toml");
+
+/// Numbers of concurrent anomalies C with the paper's false positives of SWIM and of Lifeguard (Figure 2).
+const CONCURRENT: [(u32, u32, u32); 9] = [
+    (1, 923, 19),
+    (4, 5_958, 141),
+    (8, 11_360, 110),
+    (12, 22_993, 225),
+    (16, 34_109, 573),
+    (20, 45_440, 754),
+    (24, 59_105, 839),
+    (28, 76_880, 1_338),
+    (32, 81_614, 1_201),
+];
+
+/// Milliseconds blocked, D.
+const DURATIONS: [u32; 6] = [128, 512, 2_048, 8_192, 16_384, 32_768];
+/// Milliseconds in between, I.
+const INTERVALS: [u32; 8] = [1, 4, 16, 64, 256, 1_024, 4_096, 16_384];
+
+/// The paper's share of SWIM in FP, FP- and messages, in percent (Table IV and the table of loads).
+const PUBLISHED: [[f64; 3]; 5] = [
+    [100.0, 100.0, 100.0],
+    [67.72, 32.88, 98.46],
+    [3.00, 6.71, 111.31],
+    [94.08, 44.57, 100.07],
+    [1.53, 1.89, 110.59],
+];
+
+/// Gates on the ratio of FP to SWIM's.
+const GATES: [(f64, f64); 5] = [(1.0, 1.0), (0.55, 0.80), (0.0, 0.06), (0.85, 1.05), (0.0, 0.03)];
+
+/// One cell of the grid.
+#[derive(Clone, Copy)]
+struct Cell {
+    concurrent: u32,
+    duration: u32,
+    interval: u32,
+}
+
+/// What a run gave.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Counts {
+    /// Failure events about members without an anomaly.
+    fp: u64,
+    /// Of these, at members without one.
+    fp_healthy: u64,
+    /// Failure events about members with one.
+    about_anomalous: u64,
+    datagrams: u64,
+    bytes: u64,
+}
+
+impl Counts {
+    /// Anomalous are the first `concurrent` members.
+    fn of(run: &Run, concurrent: u32) -> Self {
+        let mut counts = Self {
+            datagrams: run.result.totals.datagrams_sent,
+            bytes: run.result.totals.datagram_bytes + run.result.totals.stream_bytes,
+            ..Self::default()
+        };
+        for event in &run.tally.false_events {
+            let healthy = event.observer >= concurrent;
+            if event.subject < concurrent {
+                counts.about_anomalous += 1;
+            } else {
+                counts.fp += 1;
+                counts.fp_healthy += u64::from(healthy);
+            }
+        }
+        counts
+    }
+
+    fn add(&mut self, other: Self) {
+        self.fp += other.fp;
+        self.fp_healthy += other.fp_healthy;
+        self.about_anomalous += other.about_anomalous;
+        self.datagrams += other.datagrams;
+        self.bytes += other.bytes;
+    }
+}
+
+/// All runs of one configuration.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    configuration: &'static str,
+    runs: usize,
+    total: Counts,
+    by_concurrent: Vec<(u32, Counts)>,
+    by_duration: Vec<(u32, Counts)>,
+    by_interval: Vec<(u32, Counts)>,
+}
+
+/// The cells that are run, and the seeds of each.
+fn grid(lab: &Lab<'_>) -> (Vec<Cell>, u64) {
+    let wanted = |cell: &Cell| match lab.effort {
+        Effort::Full => matches!(cell.interval, 1 | 16 | 256 | 4_096),
+        Effort::Quick => {
+            matches!(cell.concurrent, 8 | 16 | 32)
+                && matches!(cell.duration, 8_192 | 16_384 | 32_768)
+                && matches!(cell.interval, 1 | 64 | 1_024)
+        }
+        Effort::Tiny => {
+            cell.concurrent == 8 && cell.duration == 16_384 && matches!(cell.interval, 1 | 64)
+        }
+    };
+    let mut cells = Vec::new();
+    for (concurrent, ..) in CONCURRENT {
+        for duration in DURATIONS {
+            for interval in INTERVALS {
+                cells.push(Cell { concurrent, duration, interval });
+            }
+        }
+    }
+    cells.retain(wanted);
+    (cells, 1)
+}
+
+fn run(
+    lab: &Lab<'_>,
+    configuration: &Configuration,
+    cells: &[Cell],
+    seeds: u64,
+) -> Result<Outcome, PapersError> {
+    lab.say(format!("lifeguard: interval, {}, {} cells", configuration.name, cells.len()));
+    let sets: Vec<Vec<String>> = cells
+        .iter()
+        .map(|cell| {
+            let mut sets = configuration.sets();
+            sets.push(anomalous(cell.concurrent));
+            sets.push(format!("fault[0].cycle.on={}ms", cell.duration));
+            sets.push(format!("fault[0].cycle.off={}ms", cell.interval));
+            sets
+        })
+        .collect();
+    let mut outcome = Outcome {
+        configuration: configuration.name,
+        runs: 0,
+        total: Counts::default(),
+        by_concurrent: Vec::new(),
+        by_duration: Vec::new(),
+        by_interval: Vec::new(),
+    };
+    for seed in 1..=seeds {
+        let counts =
+            lab.cells(FILE, &sets, seed, |cell, run| Counts::of(&run, cells[cell].concurrent))?;
+        for (cell, counts) in cells.iter().zip(counts) {
+            outcome.runs += 1;
+            outcome.total.add(counts);
+            add_to(&mut outcome.by_concurrent, cell.concurrent, counts);
+            add_to(&mut outcome.by_duration, cell.duration, counts);
+            add_to(&mut outcome.by_interval, cell.interval, counts);
+        }
+    }
+    Ok(outcome)
+}
+
+fn add_to(sums: &mut Vec<(u32, Counts)>, key: u32, counts: Counts) {
+    match sums.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, sum)) => sum.add(counts),
+        None => sums.push((key, counts)),
+    }
+}
+
+/// Runs and writes this part.
+pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersError> {
+    let (cells, seeds) = grid(lab);
+    let outcomes: Vec<Outcome> = CONFIGURATIONS
+        .iter()
+        .map(|configuration| run(lab, configuration, &cells, seeds))
+        .collect::<Result<_, _>>()?;
+    sheet.heading("Interval experiment: false positives and load");
+    sheet.say(format!(
+        "C members are blocked for D and work for I, over and over, for 120 s. Run here: {} of the paper's 432 cells \
+         (C, D, I), {seeds} seed each, per configuration; the paper has 10 repeats of each cell, 4,320 runs. So absolute \
+         counts differ; ratios are what is compared. FP: failure events about members without an anomaly, summed over \
+         every member's own events; FP−: those at members without an anomaly.",
+        cells.len()
+    ));
+    totals(sheet, &outcomes);
+    by_concurrent(sheet, &outcomes);
+    by_phase(sheet, &outcomes);
+    tuned(lab, sheet, &cells, seeds, &outcomes)?;
+    sheet.commands(&[
+        "cargo sim run scenarios/papers/lifeguard.toml --set config.lifeguard=false",
+        "cargo sim run scenarios/papers/lifeguard.toml --set 'fault[0].block=[\"host1..host32\"]' --set \
+         'fault[0].cycle.on=32768ms' --set 'fault[0].cycle.off=1ms'",
+    ]);
+    sheet.keep("interval", &outcomes)?;
+    Ok(())
+}
+
+fn share(part: u64, whole: u64) -> f64 {
+    part as f64 / whole as f64
+}
+
+fn totals(sheet: &mut Sheet, outcomes: &[Outcome]) {
+    let Some(swim) = outcomes.first().map(|it| it.total) else { return };
+    let mut rows = Vec::new();
+    for ((it, published), (low, high)) in outcomes.iter().zip(PUBLISHED).zip(GATES) {
+        let (fp, healthy) =
+            (share(it.total.fp, swim.fp), share(it.total.fp_healthy, swim.fp_healthy));
+        let load = share(it.total.datagrams, swim.datagrams);
+        let bytes = share(it.total.bytes, swim.bytes);
+        rows.push(vec![
+            it.configuration.into(),
+            count(it.total.fp),
+            format!("{} %", figure(published[0], 2)),
+            percent(fp, 2),
+            count(it.total.fp_healthy),
+            format!("{} %", figure(published[1], 2)),
+            percent(healthy, 2),
+            format!("{} %", figure(published[2], 1)),
+            percent(load, 1),
+            percent(bytes, 1),
+        ]);
+        if it.configuration != "SWIM" {
+            sheet.gate(Gate::new(format!("FP of {} to SWIM", it.configuration), fp, low, high));
+            let name = format!("messages of {} to SWIM", it.configuration);
+            let low = if it.configuration == "LHA-Probe" { 0.95 } else { 1.0 };
+            sheet.gate(Gate::new(name, load, low, 1.20));
+        }
+        if it.configuration == "Lifeguard" {
+            sheet.gate(Gate::new("FP− of Lifeguard to SWIM", healthy, 0.0, 0.05));
+        }
+    }
+    let head = [
+        "configuration",
+        "FP",
+        "of SWIM, published",
+        "here",
+        "FP−",
+        "of SWIM, published",
+        "here",
+        "messages, published",
+        "here",
+        "bytes",
+    ];
+    sheet.table(&head, &rows);
+}
+
+fn count(value: u64) -> String {
+    thousands(value as f64, 0)
+}
+
+fn by_concurrent(sheet: &mut Sheet, outcomes: &[Outcome]) {
+    let (Some(swim), Some(lifeguard)) = (outcomes.first(), outcomes.last()) else { return };
+    let mut rows = Vec::new();
+    for (place, (concurrent, one)) in swim.by_concurrent.iter().enumerate() {
+        let known = CONCURRENT.iter().find(|(known, ..)| known == concurrent);
+        let (published, published_all) = known.map_or((0, 0), |it| (it.1, it.2));
+        let mut row = vec![concurrent.to_string(), count(published.into())];
+        row.extend(outcomes.iter().map(|it| count(it.by_concurrent[place].1.fp)));
+        row.push(percent(f64::from(published_all) / f64::from(published), 2));
+        row.push(percent(share(lifeguard.by_concurrent[place].1.fp, one.fp), 2));
+        rows.push(row);
+    }
+    let mut head = vec!["C", "SWIM, published"];
+    head.extend(outcomes.iter().map(|it| it.configuration));
+    head.extend(["Lifeguard to SWIM, published", "here"]);
+    sheet.say("FP by the number of concurrent anomalies (Figure 2):");
+    sheet.table(&head, &rows);
+    let line = |(color, it): (usize, &Outcome)| Line {
+        label: it.configuration.into(),
+        points: it.by_concurrent.iter().map(|(c, sum)| (f64::from(*c), sum.fp as f64)).collect(),
+        color,
+        dash: Dash::Solid,
+    };
+    let most = swim.by_concurrent.iter().map(|(_, sum)| sum.fp).max().unwrap_or(1);
+    sheet.plot(Plot {
+        stem: "false-positives".into(),
+        title: "False positives by concurrent anomalies".into(),
+        subtitle: format!("128 members, 120 s, {} runs per configuration", swim.runs),
+        x: Scale::Linear { label: "concurrent anomalies".into(), end: 32.0 },
+        y: Scale::Logarithmic {
+            label: "failure events about healthy members".into(),
+            start: 1.0,
+            end: (most as f64 * 1.5).max(10.0),
+        },
+        lines: outcomes.iter().enumerate().map(line).collect(),
+        band: None,
+        marks: Vec::new(),
+    });
+}
+
+fn by_phase(sheet: &mut Sheet, outcomes: &[Outcome]) {
+    let mut rows = Vec::new();
+    for (what, pick) in [
+        ("D", (|it: &Outcome| it.by_duration.clone()) as fn(&Outcome) -> Vec<(u32, Counts)>),
+        ("I", |it: &Outcome| it.by_interval.clone()),
+    ] {
+        let sums: Vec<Vec<(u32, Counts)>> = outcomes.iter().map(pick).collect();
+        let keys = sums.first().map(|it| it.iter().map(|(key, _)| *key)).into_iter().flatten();
+        for (place, key) in keys.enumerate() {
+            let mut row = vec![format!("{what} = {key} ms")];
+            row.extend(sums.iter().map(|it| count(it[place].1.fp)));
+            row.extend(sums.iter().map(|it| count(it[place].1.fp_healthy)));
+            rows.push(row);
+        }
+    }
+    let mut head = vec![String::new()];
+    head.extend(outcomes.iter().map(|it| format!("FP, {}", it.configuration)));
+    head.extend(outcomes.iter().map(|it| format!("FP−, {}", it.configuration)));
+    let head: Vec<&str> = head.iter().map(String::as_str).collect();
+    sheet.say("The same runs by the length of the anomaly and of the time in between:");
+    sheet.table(&head, &rows);
+}
+
+fn tuned(
+    lab: &Lab<'_>,
+    sheet: &mut Sheet,
+    cells: &[Cell],
+    seeds: u64,
+    outcomes: &[Outcome],
+) -> Result<(), PapersError> {
+    let Some(swim) = outcomes.first().map(|it| it.total) else { return Ok(()) };
+    let mut rows = Vec::new();
+    for (configuration, published) in TUNED.iter().zip(["4.4 %", "13.5 %"]) {
+        let total = run(lab, configuration, cells, seeds)?.total;
+        let part = percent(share(total.fp, swim.fp), 2);
+        rows.push(vec![configuration.name.into(), count(total.fp), published.into(), part]);
+    }
+    sheet.say("Lifeguard with a shorter suspicion, against SWIM at alpha 5 (tuning chart):");
+    sheet.table(&["configuration", "FP", "of SWIM, published", "here"], &rows);
+    sheet.say(
+        "The paper waits for K = 3 confirmations at every alpha. memberlist, and so the core, waits for alpha − 2: for two at \
+         alpha = 4 and for none at alpha = 2, where the suspicion is short from the start and little is left of Lifeguard.",
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_go_by_key() {
+        let one = Counts { fp: 1, fp_healthy: 1, ..Counts::default() };
+        let mut sums = Vec::new();
+        add_to(&mut sums, 4, one);
+        add_to(&mut sums, 8, one);
+        add_to(&mut sums, 4, one);
+        let sums: Vec<_> = sums.iter().map(|(key, sum)| (*key, sum.fp, sum.fp_healthy)).collect();
+        assert_eq!(sums, [(4, 2, 2), (8, 1, 1)]);
+    }
+}
