@@ -1,7 +1,5 @@
 //! Tells the program which commit it was built from: `UWASA_COMMIT` if it is set, else what `.git` says, else `unknown`.
 
-#![expect(clippy::print_stdout, reason = "how a build script talks to cargo")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

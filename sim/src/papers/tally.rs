@@ -234,7 +234,7 @@ mod tests {
         let crash = tally(&format!("{cluster}[[fault]]\nat = \"5s\"\ncrash = [\"host3\"]\n"));
         assert_eq!((crash.true_events, crash.false_events.len()), (9, 0));
         let cut = tally(&format!(
-            "{cluster}[[fault]]\nat = \"5s\"\nuntil = \"40s\"\npartition = [[\"host3\"]]\n"
+            "{cluster}[[fault]]\nat = \"5s\"\nuntil = \"40s\"\npartition = [[\"host3\"], [\"host1\", \"host2\", \"host4..host10\"]]\n"
         ));
         assert_eq!(cut.true_events, 0);
         let about = cut.false_events.iter().filter(|event| event.subject == 2).count();
