@@ -150,9 +150,15 @@ impl Totals {
         ]
     }
 
-    /// Every counter. Destructured, so that a new one cannot be forgotten here.
+    /// Every counter, by name once only: the compiler says if one is missing.
     fn all_mut(&mut self) -> [&mut u64; 34] {
-        let Self {
+        macro_rules! each {
+            ($($counter:ident),* $(,)?) => {{
+                let Self { $($counter),* } = self;
+                [$($counter),*]
+            }};
+        }
+        each! {
             engine_events,
             datagrams_sent,
             datagrams_delivered,
@@ -187,43 +193,7 @@ impl Totals {
             key_changes,
             snapshot_restarts,
             conflict_votes,
-        } = self;
-        [
-            engine_events,
-            datagrams_sent,
-            datagrams_delivered,
-            datagrams_lost,
-            datagrams_unreachable,
-            datagrams_overflowed,
-            datagrams_duplicated,
-            datagrams_burst,
-            datagrams_too_long,
-            datagrams_damaged,
-            datagrams_replayed,
-            datagram_bytes,
-            stream_bytes,
-            streams,
-            probes,
-            probes_indirect,
-            probes_failed,
-            suspicions,
-            refutations,
-            push_pulls,
-            dropped_input,
-            events_delivered,
-            queries,
-            query_acks,
-            query_responses,
-            query_duplicates,
-            relayed,
-            intents_accepted,
-            intents_refuted,
-            member_reaps,
-            flaps,
-            key_changes,
-            snapshot_restarts,
-            conflict_votes,
-        ]
+        }
     }
 
     /// What the Serf layer counts, in words; a run that does without a feature has zeros there.

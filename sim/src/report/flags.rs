@@ -4,7 +4,7 @@ use super::chart::Flag;
 use super::facts::trimmed;
 use super::stats::seconds;
 use crate::scenario::{
-    Claimed, FaultKind, KeyVerb, Nanos, NodeIndex, Scenario, Transport, WorkKind,
+    Claimed, Fault, FaultKind, KeyVerb, Nanos, NodeIndex, Scenario, Transport, WorkKind,
 };
 
 /// A name from outside, fit to be drawn: at most 32 characters, none of them a control character.
@@ -44,48 +44,47 @@ pub(super) fn in_words(scenario: &Scenario) -> String {
     format!(" In order: {}{more}.", parts.join("; "))
 }
 
+/// What a fault is called when it begins, and when it ends; an empty end is not told.
+fn fault_words(scenario: &Scenario, fault: &Fault) -> (String, &'static str) {
+    match &fault.kind {
+        FaultKind::Crash { nodes } => (format!("{} off", who(scenario, nodes)), ""),
+        FaultKind::Restart { nodes, running, .. } => {
+            let what = if *running { "restarted" } else { "back" };
+            (format!("{} {what}", who(scenario, nodes)), "")
+        }
+        FaultKind::Pause { nodes, .. } => (format!("{} paused", who(scenario, nodes)), "resumed"),
+        FaultKind::Block { nodes, .. } => {
+            (format!("{} blocked", who(scenario, nodes)), "unblocked")
+        }
+        FaultKind::Slow { nodes, .. } => (format!("{} slow", who(scenario, nodes)), "fast again"),
+        FaultKind::Clock { nodes, drift_ppm, .. } => {
+            let end = if *drift_ppm == 0 { "" } else { "clock steady" };
+            (format!("clock of {}", who(scenario, nodes)), end)
+        }
+        FaultKind::Move { node, to, .. } => {
+            (format!("{} moves to {to}", named(scenario.node_name(*node))), "")
+        }
+        FaultKind::Rekey { nodes, .. } => (format!("other keys for {}", who(scenario, nodes)), ""),
+        FaultKind::Partition { one_way: false, .. } => ("partition".into(), "healed"),
+        FaultKind::Partition { one_way: true, .. } => ("one-way partition".into(), "healed"),
+        FaultKind::Ring { .. } => ("ring".into(), "healed"),
+        FaultKind::Cut { transport, .. } => {
+            let what = match transport {
+                Transport::Udp => "UDP cut",
+                Transport::Tcp => "TCP cut",
+                Transport::Both => "cut",
+            };
+            (what.into(), "healed")
+        }
+        FaultKind::Degrade(_) => ("network degraded".into(), "network restored"),
+    }
+}
+
 /// Everything that the scenario does, in order of time.
 pub(crate) fn happenings(scenario: &Scenario) -> Vec<(Nanos, String)> {
     let mut all = Vec::new();
     for fault in &scenario.faults {
-        let (start, end) = match &fault.kind {
-            FaultKind::Crash { nodes } => (format!("{} off", who(scenario, nodes)), ""),
-            FaultKind::Restart { nodes, running, .. } => {
-                let what = if *running { "restarted" } else { "back" };
-                (format!("{} {what}", who(scenario, nodes)), "")
-            }
-            FaultKind::Pause { nodes, .. } => {
-                (format!("{} paused", who(scenario, nodes)), "resumed")
-            }
-            FaultKind::Block { nodes, .. } => {
-                (format!("{} blocked", who(scenario, nodes)), "unblocked")
-            }
-            FaultKind::Slow { nodes, .. } => {
-                (format!("{} slow", who(scenario, nodes)), "fast again")
-            }
-            FaultKind::Clock { nodes, drift_ppm, .. } => {
-                let end = if *drift_ppm == 0 { "" } else { "clock steady" };
-                (format!("clock of {}", who(scenario, nodes)), end)
-            }
-            FaultKind::Move { node, to, .. } => {
-                (format!("{} moves to {to}", named(scenario.node_name(*node))), "")
-            }
-            FaultKind::Rekey { nodes, .. } => {
-                (format!("other keys for {}", who(scenario, nodes)), "")
-            }
-            FaultKind::Partition { one_way: false, .. } => ("partition".into(), "healed"),
-            FaultKind::Partition { one_way: true, .. } => ("one-way partition".into(), "healed"),
-            FaultKind::Ring { .. } => ("ring".into(), "healed"),
-            FaultKind::Cut { transport, .. } => {
-                let what = match transport {
-                    Transport::Udp => "UDP cut",
-                    Transport::Tcp => "TCP cut",
-                    Transport::Both => "cut",
-                };
-                (what.into(), "healed")
-            }
-            FaultKind::Degrade(_) => ("network degraded".into(), "network restored"),
-        };
+        let (start, end) = fault_words(scenario, fault);
         all.push((fault.at, start));
         if let (Some(until), false) = (fault.until, end.is_empty()) {
             all.push((until, end.into()));

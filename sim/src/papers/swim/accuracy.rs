@@ -77,6 +77,31 @@ pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersErro
             false_events,
         });
     }
+    table(&rows, sheet);
+    for it in &rows {
+        let name = format!(
+            "false suspicions at N = {}, {} loss, k = {}, to formula",
+            it.nodes,
+            percent(it.loss, 0),
+            it.relays
+        );
+        // Three standard errors of a mean of Poisson counts, and 5 % for what the formula leaves out.
+        let error = 3.0 / libm::sqrt(it.predicted * it.seeds as f64);
+        sheet.gate(Gate::within(name, it.suspicions / it.predicted, 1.0, 0.05 + error));
+    }
+    if let Some(it) = rows.iter().find(|it| it.nodes == 200 && it.other_simulator == Some(15.03)) {
+        let name = "false suspicions per run at N = 200, 5 % loss";
+        sheet.gate(Gate::new(name, it.suspicions, 12.9, 16.9));
+    }
+    sheet.commands(&[
+        "cargo sim run scenarios/papers/swim-accuracy.toml --seeds 24",
+        "cargo sim run scenarios/papers/swim-accuracy.toml --seeds 150 --set nodes=50 --set network.loss=0.03",
+    ]);
+    sheet.keep("accuracy", &rows)?;
+    Ok(())
+}
+
+fn table(rows: &[Row], sheet: &mut Sheet) {
     sheet.heading("False suspicion, streams not used");
     let cells: Vec<Vec<String>> = rows
         .iter()
@@ -111,27 +136,6 @@ pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersErro
          member with m the share of datagrams that arrive. The paper's factor `e/(e−1)` turns it into a chance per detection \
          time of 1.58 periods. The last column: failure events in spite of refutation, all observers together.",
     );
-    for it in &rows {
-        let name = format!(
-            "false suspicions at N = {}, {} loss, k = {}, to formula",
-            it.nodes,
-            percent(it.loss, 0),
-            it.relays
-        );
-        // Three standard errors of a mean of Poisson counts, and 5 % for what the formula leaves out.
-        let error = 3.0 / libm::sqrt(it.predicted * it.seeds as f64);
-        sheet.gate(Gate::within(name, it.suspicions / it.predicted, 1.0, 0.05 + error));
-    }
-    if let Some(it) = rows.iter().find(|it| it.nodes == 200 && it.other_simulator == Some(15.03)) {
-        let name = "false suspicions per run at N = 200, 5 % loss";
-        sheet.gate(Gate::new(name, it.suspicions, 12.9, 16.9));
-    }
-    sheet.commands(&[
-        "cargo sim run scenarios/papers/swim-accuracy.toml --seeds 24",
-        "cargo sim run scenarios/papers/swim-accuracy.toml --seeds 150 --set nodes=50 --set network.loss=0.03",
-    ]);
-    sheet.keep("accuracy", &rows)?;
-    Ok(())
 }
 
 #[derive(Debug, Serialize)]
@@ -177,6 +181,21 @@ pub(super) fn loss_test(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersEr
             sorted,
         });
     }
+    loss_table(&rows, sheet);
+    if let [without, with] = rows.as_slice() {
+        let name = "members that suspicion saves in the loss test, median";
+        sheet.gate(Gate::new(name, with.median - without.median, 3.0, 17.0));
+    }
+    sheet.plot(loss_plot(&rows, seeds));
+    sheet.commands(&[
+        "cargo sim run scenarios/papers/swim-loss.toml --seeds 600",
+        "cargo sim run scenarios/papers/swim-loss.toml --seeds 600 --set config.suspicion_mult=1",
+    ]);
+    sheet.keep("loss_test", &rows)?;
+    Ok(())
+}
+
+fn loss_table(rows: &[Survivors], sheet: &mut Sheet) {
     sheet.heading("Loss test (Figure 4)");
     let cells: Vec<Vec<String>> = rows
         .iter()
@@ -201,17 +220,16 @@ pub(super) fn loss_test(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersEr
          And without suspicion the paper removes a member at once, while the shortest setting here still leaves one period in \
          which it may refute. What agrees is the order: suspicion saves most of the cluster.",
     );
-    if let [without, with] = rows.as_slice() {
-        let name = "members that suspicion saves in the loss test, median";
-        sheet.gate(Gate::new(name, with.median - without.median, 3.0, 17.0));
-    }
+}
+
+fn loss_plot(rows: &[Survivors], seeds: u64) -> Plot {
     let line = |(color, it): (usize, &Survivors)| Line {
         label: it.variant.into(),
         points: staircase(&it.sorted, it.sorted.len(), 18.0, 400),
         color,
         dash: Dash::Solid,
     };
-    sheet.plot(Plot {
+    Plot {
         stem: "loss-test".into(),
         title: "Loss test: members that were never declared failed".into(),
         subtitle: format!("17 members, 10 % loss, 175 s, {seeds} seeds; marks: the paper's runs"),
@@ -220,13 +238,7 @@ pub(super) fn loss_test(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersEr
         lines: rows.iter().enumerate().map(line).collect(),
         band: None,
         marks: vec![("infection: 4".into(), (4.0, 50.0)), ("suspicion: 12".into(), (12.0, 50.0))],
-    });
-    sheet.commands(&[
-        "cargo sim run scenarios/papers/swim-loss.toml --seeds 600",
-        "cargo sim run scenarios/papers/swim-loss.toml --seeds 600 --set config.suspicion_mult=1",
-    ]);
-    sheet.keep("loss_test", &rows)?;
-    Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -66,6 +66,36 @@ pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersErro
             complete: complete(&results),
         });
     }
+    table(&rows, sheet);
+    let slope = slope(&rows);
+    sheet.say(format!(
+        "Periods, medians, against the paper's curve `n / (1 + (n−1) e^(−(2−1/n) t))`. Each doubling of the cluster costs \
+         {} of a period (curve: {}): growth with the logarithm, as in Figure 3b. The curve starts with a whole \
+         infected member and grows by the mean; the median of real epidemics starts later (Euler's constant, 0.29 of a \
+         period) and an ack carries the update only to a member whose ping was already under way. Who is not reached has \
+         met only members that had used up their transmissions; a state exchange would tell it.",
+        figure(slope * libm::log(2.0), 2),
+        figure(libm::log(2.0) / 2.0, 2)
+    ));
+    sheet.gate(Gate::within(
+        "periods to 50 % per factor e of size, to 1/2",
+        slope * 2.0,
+        1.0,
+        0.25,
+    ));
+    for it in rows.iter().filter(|it| it.nodes >= 28) {
+        let name = format!("periods to 95 % at N = {}, to the curve", size(it.nodes));
+        sheet.gate(Gate::new(name, it.most / it.most_predicted, 0.8, 1.3));
+    }
+    sheet.plot(chart(&rows));
+    sheet.commands(&[
+        "cargo sim run scenarios/papers/swim-infection.toml --seeds 300 --set nodes=55",
+    ]);
+    sheet.keep("infection", &rows)?;
+    Ok(())
+}
+
+fn table(rows: &[Row], sheet: &mut Sheet) {
     sheet.heading("Infection");
     let cells: Vec<Vec<String>> = rows
         .iter()
@@ -95,32 +125,6 @@ pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersErro
         "reached all",
     ];
     sheet.table(&head, &cells);
-    let slope = slope(&rows);
-    sheet.say(format!(
-        "Periods, medians, against the paper's curve `n / (1 + (n−1) e^(−(2−1/n) t))`. Each doubling of the cluster costs \
-         {} of a period (curve: {}): growth with the logarithm, as in Figure 3b. The curve starts with a whole \
-         infected member and grows by the mean; the median of real epidemics starts later (Euler's constant, 0.29 of a \
-         period) and an ack carries the update only to a member whose ping was already under way. Who is not reached has \
-         met only members that had used up their transmissions; a state exchange would tell it.",
-        figure(slope * libm::log(2.0), 2),
-        figure(libm::log(2.0) / 2.0, 2)
-    ));
-    sheet.gate(Gate::within(
-        "periods to 50 % per factor e of size, to 1/2",
-        slope * 2.0,
-        1.0,
-        0.25,
-    ));
-    for it in rows.iter().filter(|it| it.nodes >= 28) {
-        let name = format!("periods to 95 % at N = {}, to the curve", size(it.nodes));
-        sheet.gate(Gate::new(name, it.most / it.most_predicted, 0.8, 1.3));
-    }
-    sheet.plot(chart(&rows));
-    sheet.commands(&[
-        "cargo sim run scenarios/papers/swim-infection.toml --seeds 300 --set nodes=55",
-    ]);
-    sheet.keep("infection", &rows)?;
-    Ok(())
 }
 
 /// Least-squares slope of the periods until half is infected against the logarithm of the size, from 28 members on.
