@@ -24,8 +24,9 @@ fn between(scenario: &Scenario, from: u64, to: u64) -> (u64, u64) {
     (after.0 - before.0, after.1 - before.1)
 }
 
+/// Four nodes: in a smaller ring a wrap and the own record use up the looks of a tick, which then probes nobody.
 fn with_fault(fault: &str) -> Scenario {
-    read(&format!("nodes = 2\nduration = \"60s\"\n[[fault]]\nat = \"10s\"\n{fault}\n"))
+    read(&format!("nodes = 4\nduration = \"60s\"\n[[fault]]\nat = \"10s\"\n{fault}\n"))
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn a_node_with_another_key_is_failed_and_that_is_no_mistake() {
         "nodes = 6\nduration = \"100s\"\nconfig = { encrypt = \"AAECAwQFBgcICQoLDA0ODw==\" }\n\
          [[fault]]\nat = \"10s\"\nrekey = { nodes = [\"host2\"], keys = [\"EBESExQVFhcYGRobHB0eHw==\"] }\n\
          [[fault]]\nat = \"50s\"\nrekey = { nodes = [\"host2\"], keys = [\"AAECAwQFBgcICQoLDA0ODw==\"] }\n\
-         [[expect]]\nstate_at = { at = \"49s\", observer = \"host1\", subject = \"host2\", state = \"failed\" }\n\
+         [[expect]]\nstatus = { subject = \"host2\", status = \"failed\", by = \"49s\" }\n\
          [[expect]]\nno_false_failures = true\n[[expect]]\nconverged_by = \"99s\"\n",
     );
 }
