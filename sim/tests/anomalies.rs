@@ -24,8 +24,9 @@ fn between(scenario: &Scenario, from: u64, to: u64) -> (u64, u64) {
     (after.0 - before.0, after.1 - before.1)
 }
 
+/// Four nodes: in a smaller ring a wrap and the own record use up the looks of a tick, which then probes nobody.
 fn with_fault(fault: &str) -> Scenario {
-    read(&format!("nodes = 2\nduration = \"60s\"\n[[fault]]\nat = \"10s\"\n{fault}\n"))
+    read(&format!("nodes = 4\nduration = \"60s\"\n[[fault]]\nat = \"10s\"\n{fault}\n"))
 }
 
 #[test]
@@ -51,6 +52,8 @@ fn an_anomaly_comes_and_goes_until_the_fault_ends() {
     assert!(between(&cycle, 19 * S, 21 * S).0 > 0);
 }
 
+/// The event gets the time of a push/pull: what waited is answered at once, and the answers carry the few copies of it back
+/// to where it came from.
 #[test]
 fn a_block_inside_a_pause_and_a_pause_inside_a_block_end_in_any_order() {
     for (block, pause) in [("5s", "9s"), ("9s", "5s")] {
@@ -59,7 +62,7 @@ fn a_block_inside_a_pause_and_a_pause_inside_a_block_end_in_any_order() {
              [[fault]]\nat = \"10s\"\nfor = \"{block}\"\nblock = [\"host1\"]\n\
              [[fault]]\nat = \"11s\"\nfor = \"{pause}\"\npause = [\"host1\"]\n\
              [[work]]\nat = \"12s\"\nevent = \"asked\"\nfrom = \"host1\"\n\
-             [[expect]]\nevent_coverage = {{ event = \"asked\", within = \"20s\" }}\n\
+             [[expect]]\nevent_coverage = {{ event = \"asked\", within = \"45s\" }}\n\
              [[expect]]\nconverged_by = \"59s\"\n[[expect]]\nup = [\"*\"]\n"
         ));
     }
@@ -139,7 +142,7 @@ fn a_node_with_another_key_is_failed_and_that_is_no_mistake() {
         "nodes = 6\nduration = \"100s\"\nconfig = { encrypt = \"AAECAwQFBgcICQoLDA0ODw==\" }\n\
          [[fault]]\nat = \"10s\"\nrekey = { nodes = [\"host2\"], keys = [\"EBESExQVFhcYGRobHB0eHw==\"] }\n\
          [[fault]]\nat = \"50s\"\nrekey = { nodes = [\"host2\"], keys = [\"AAECAwQFBgcICQoLDA0ODw==\"] }\n\
-         [[expect]]\nstate_at = { at = \"49s\", observer = \"host1\", subject = \"host2\", state = \"failed\" }\n\
+         [[expect]]\nstatus = { subject = \"host2\", status = \"failed\", by = \"49s\" }\n\
          [[expect]]\nno_false_failures = true\n[[expect]]\nconverged_by = \"99s\"\n",
     );
 }

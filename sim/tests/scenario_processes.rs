@@ -48,9 +48,9 @@ fn what_is_left_of_a_snapshot_has_two_spellings() {
     let left: Vec<_> = scenario
         .faults
         .iter()
-        .map(|fault| match &fault.kind {
-            FaultKind::Restart { snapshot, .. } => *snapshot,
-            other => panic!("{other:?}"),
+        .map(|fault| {
+            let FaultKind::Restart { snapshot, .. } = &fault.kind else { panic!("a restart") };
+            *snapshot
         })
         .collect();
     assert_eq!(left, [OnDisk::Kept, OnDisk::Kept, OnDisk::Stale]);
