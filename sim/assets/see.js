@@ -33,8 +33,10 @@ async function see() {
   const spread = run.messages.length > 0 ? new Spread(run) : null;
   element("spread-part").hidden = spread === null;
   const timeline = new NodeTimeline(run);
-  const first = run.viewRows.findLast((row) => [VIEW.failed, VIEW.left].includes(run.rows.view[row])) ?? run.viewRows.at(-1);
-  if (first !== undefined && run.rows.subject[first] > 0) {
+  // The beginning or end of a process changes all its views, but is about no pair.
+  const pairs = run.viewRows.filter((row) => run.rows.view[row] !== VIEW.reset && run.rows.subject[row] > 0);
+  const first = pairs.findLast((row) => [VIEW.failed, VIEW.left].includes(run.rows.view[row])) ?? pairs.at(-1);
+  if (first !== undefined) {
     element("why-observer").value = run.name(run.rows.node[first]);
     element("why-subject").value = run.name(run.rows.subject[first] - 1);
   } else {

@@ -188,7 +188,7 @@ impl Writer<'_> {
         if let What::ProbeFailed { round, .. } = record.what
             && let Some(round) = self.history.probes.round(round)
         {
-            let lines = self.probe_lines(round);
+            let lines = self.probe_lines(round, record.at);
             let lines = lines.into_iter().map(|(at, line)| (at / 1_000, self.text(line))).collect();
             self.document.details.insert(index, lines);
         }
@@ -302,8 +302,9 @@ impl Writer<'_> {
                 match expected {
                     0 => ": no ack until the end of its window".to_owned(),
                     _ => format!(
-                        ": no ack until the end of its window; {received} of {expected} relays said that they \
-                         heard nothing either"
+                        ": no ack until the end of its window; by then {received} of {} had come back from \
+                         the relays",
+                        counted(expected as usize, "nack")
                     ),
                 },
             ),
@@ -388,8 +389,8 @@ impl Writer<'_> {
         }
     }
 
-    /// The story of a probe that failed, line by line.
-    fn probe_lines(&self, round: &Round) -> Vec<(Nanos, String)> {
+    /// The story of a probe that failed, line by line, up to the end of its window.
+    fn probe_lines(&self, round: &Round, end: Nanos) -> Vec<(Nanos, String)> {
         let (prober, target) = (self.name(round.prober), self.name(round.target));
         let mut lines = Vec::new();
         match round.truth {
@@ -408,18 +409,18 @@ impl Writer<'_> {
             }
             Truth::Never => lines.push((0, format!("{target} has never been started"))),
         }
-        let leg = |step: Step| round.legs.iter().find(|it| it.step == step);
+        let leg = |step: Step| round.leg(step, end);
         match leg(Step::Ping) {
             Some(ping) => lines.push((
                 ping.sent_at,
-                format!("{prober} pings {target}: datagram {} {}", ping.serial, ping.words()),
+                format!("{prober} pings {target}: datagram {} {}", ping.serial, ping.words(end)),
             )),
             None => lines
                 .push((round.started, format!("{prober} probes {target}; its ping did not leave"))),
         }
         if let Some(ack) = leg(Step::Ack) {
             let line =
-                format!("{target} acks to {prober}: datagram {} {}", ack.serial, ack.words());
+                format!("{target} acks to {prober}: datagram {} {}", ack.serial, ack.words(end));
             lines.push((ack.sent_at, line));
         }
         let Some((at, stream)) = round.indirect else { return lines };
@@ -432,7 +433,7 @@ impl Writer<'_> {
         let dials = if stream { ", and tries a stream" } else { "" };
         lines.push((at, format!("no ack yet: {prober} {asked}{dials}")));
         for ask in relays {
-            lines.push((at, self.relay_words(round, ask)));
+            lines.push((at, self.relay_words(round, ask, end)));
         }
         if stream {
             lines.push((at, self.stream_words(round)));
@@ -440,16 +441,20 @@ impl Writer<'_> {
         lines
     }
 
-    /// How far the way over one relay went.
-    fn relay_words(&self, round: &Round, ask: &Leg) -> String {
+    /// How far the way over one relay went until the end of the window.
+    fn relay_words(&self, round: &Round, ask: &Leg, end: Nanos) -> String {
         let (relay, target) = (self.name(ask.receiver()), self.name(round.target));
         let Step::Ask(index) = ask.step else { return String::new() };
-        let leg = |step: Step| round.legs.iter().find(|it| it.step == step);
+        let leg = |step: Step| round.leg(step, end);
         let last = [Step::Forward(index), Step::RelayAck(index), Step::RelayPing(index)]
             .into_iter()
             .find_map(leg);
         let Some(last) = last else {
-            return format!("over {relay}: the request, datagram {}, {}", ask.serial, ask.words());
+            return format!(
+                "over {relay}: the request, datagram {}, {}",
+                ask.serial,
+                ask.words(end)
+            );
         };
         let what = match last.step {
             Step::Forward(_) => format!("the ack that {relay} passed on"),
@@ -462,7 +467,7 @@ impl Writer<'_> {
         format!(
             "over {relay}: {what}, datagram {}, sent {after} later, {}",
             last.serial,
-            last.words()
+            last.words(end)
         )
     }
 

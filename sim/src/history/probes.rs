@@ -253,17 +253,25 @@ impl Probes {
     }
 }
 
+impl Round {
+    /// The datagram of a step, if it was sent by the `end` of the window.
+    pub(crate) fn leg(&self, step: Step, end: Nanos) -> Option<&Leg> {
+        self.legs.iter().find(|it| it.step == step && it.sent_at <= end)
+    }
+}
+
 impl Leg {
-    /// What became of it, as the end of a sentence.
-    pub(crate) fn words(&self) -> String {
+    /// What became of it, as the end of a sentence. The window of its round was over at `end`.
+    pub(crate) fn words(&self, end: Nanos) -> String {
         match (self.refused, self.taken_at) {
             (Some(Refusal::Cut), _) => "never left: its sender was switched off".into(),
             (Some(Refusal::Down), _) => "found no process".into(),
             (Some(Refusal::Full), _) => "found the receive buffer full".into(),
-            (None, Some(at)) if self.damaged => {
-                format!("arrived damaged after {}", milliseconds(at - self.sent_at))
+            (None, Some(at)) => {
+                let damaged = if self.damaged { " damaged" } else { "" };
+                let late = if at > end { ", too late" } else { "" };
+                format!("arrived{damaged} after {}{late}", milliseconds(at - self.sent_at))
             }
-            (None, Some(at)) => format!("arrived after {}", milliseconds(at - self.sent_at)),
             (None, None) => match self.fate {
                 Fate::Nowhere => "went to an address that nobody has".into(),
                 Fate::Blocked => "was stopped by a partition or a cut".into(),

@@ -100,7 +100,9 @@ fn a_damaged_document_is_refused() {
 
 #[test]
 fn the_limit_is_kept_and_said() {
-    let text = "title = \"T\"\nnodes = 40\nduration = \"10s\"\n[[work]]\nat = \"5s\"\nevent = \"deploy\"\n";
+    let text = "title = \"T\"\nnodes = 40\nduration = \"10s\"\nstart = { kind = \"cold\", stagger = \"0s\", \
+                join = \"discover\", discover_limit = 3, join_after = \"200ms\" }\n[[work]]\nat = \"5s\"\n\
+                event = \"deploy\"\n";
     let scenario = parse(text, Path::new("test.toml"), &[]).expect("a scenario");
     let of = |limit: usize| {
         let history = Some(History::new(&scenario, limit));

@@ -126,7 +126,7 @@ impl Browser {
     pub(crate) fn open(&mut self, page: &Path) {
         self.call("Page.navigate", json!({ "url": format!("file://{}", page.display()) }));
         let ready = "new Promise((done) => { const look = () => \
-             document.documentElement.dataset.see === 'ready' || document.getElementById('see-state')?.textContent \
+             document.documentElement?.dataset.see === 'ready' || document.getElementById('see-state')?.textContent \
              ? done(document.getElementById('see-state').textContent) : setTimeout(look, 20); look(); })";
         assert_eq!(self.eval(ready), json!(""), "the page says why it shows nothing");
     }

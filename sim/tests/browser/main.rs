@@ -1,5 +1,4 @@
 //! The page of a report in a real browser: it draws, its sliders move, it answers, it complains of nothing.
-#![expect(clippy::disallowed_methods, reason = "tests read and write files")]
 
 mod chromium;
 
@@ -42,7 +41,7 @@ at = "500ms"
 event = "deploy"
 [[fault]]
 at = "1s"
-crash = ["node7"]
+crash = ["host7"]
 "#;
 
 fn written(name: &str, scenario: &Scenario) -> (PathBuf, Document) {
