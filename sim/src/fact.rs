@@ -7,6 +7,7 @@ use uwasa_core::command::{Command, OpError, Reply};
 use uwasa_core::event::Event;
 use uwasa_core::node::Node;
 use uwasa_core::pool::{NodeId, Pool};
+use uwasa_core::snapshot::Clocks;
 use uwasa_core::trace::Trace;
 
 use crate::check::Invariants;
@@ -65,8 +66,8 @@ pub enum Fact<'a> {
     Started {
         /// Which life.
         life: u32,
-        /// Whether it found members in its snapshot.
-        restored: bool,
+        /// The clocks that its snapshot remembers; `None`: it found nothing there.
+        restored: Option<Clocks>,
     },
     /// A process ends.
     Ended(End),

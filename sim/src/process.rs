@@ -42,7 +42,7 @@ impl World<'_> {
             let config = self.scenario.config.clone();
             let built = Node::warm(config, &identities[node as usize], seed, &view, &mut cx);
             self.nodes[node as usize] = Some(built);
-            self.tell(node, &Fact::Started { life: 1, restored: false });
+            self.tell(node, &Fact::Started { life: 1, restored: None });
             self.after_input(node);
         }
     }
@@ -77,7 +77,8 @@ impl World<'_> {
             None => Node::new(config, identity, seed, &mut cx),
         };
         self.nodes[node as usize] = Some(built);
-        self.tell(node, &Fact::Started { life, restored: restored.is_some() });
+        let clocks = restored.as_ref().map(|it| it.clocks);
+        self.tell(node, &Fact::Started { life, restored: clocks });
         self.after_input(node);
         let own_name = self.scenario.protocol_name(node);
         restored.is_some_and(|it| it.seeds(own_name).next().is_some())

@@ -68,10 +68,12 @@ impl super::Checker for Checker {
 
     fn hear(&mut self, moment: Moment, fact: &Fact<'_>, stage: Stage<'_>, finding: &mut Finding) {
         match *fact {
-            Fact::Trace(&Trace::ProbeEnded { target, seq_no, outcome }) => {
-                if let ProbeOutcome::Failed { .. } = outcome {
-                    self.failed.insert(moment.node, (target, seq_no));
-                }
+            Fact::Trace(&Trace::ProbeEnded {
+                target,
+                seq_no,
+                outcome: ProbeOutcome::Failed { .. },
+            }) => {
+                self.failed.insert(moment.node, (target, seq_no));
             }
             Fact::Trace(&Trace::Suspicion { subject, deadline, .. }) => {
                 self.timers.insert((moment.node, subject), deadline.as_nanos());

@@ -4,8 +4,9 @@
 //!
 //! Source: SWIM 4.2 (suspicion is refuted); memberlist, push/pull; Serf, reconnect and left members. Checks V3, V4 and what
 //! all come to know of S7. Excused: members that cannot find each other because neither they nor any go-between has kept a
-//! record of the other, as after a partition longer than `reconnect_timeout`; members that somebody had pruned. Unknown in a
-//! scenario that is never calm for long enough.
+//! record of the other, as after a partition longer than `reconnect_timeout`; members that somebody had pruned; the status
+//! leaving of a member that lives, if its own record has the Lamport time of that leave, so that it does not refute it.
+//! Unknown in a scenario that is never calm for long enough.
 
 use super::{Finding, Kind, Stage, views};
 use crate::fact::{Fact, Moment};
@@ -74,6 +75,26 @@ mod tests {
         stand.hear(0, &Fact::Input(Arrived::Timeout));
         stand.wait(2_000_000_000_000);
         assert!(stand.fails_with("host1 sees host2 as alive, although it is away"));
+    }
+
+    #[test]
+    fn a_leave_that_its_member_could_have_refuted_is_found() {
+        let mut stand = Stand::new("convergence", 3);
+        stand.force_leave(0, 1);
+        stand.stop(2);
+        stand.hear(2, &Fact::Ended(End::Crashed));
+        stand.wait(2_000_000_000);
+        stand.hear(0, &Fact::Input(Arrived::Timeout));
+        stand.wait(2_000_000_000_000);
+        assert!(stand.fails_with("host1 sees host2 as leaving, although it lives"));
+    }
+
+    #[test]
+    fn a_leave_that_its_member_has_taken_for_a_join_is_excused() {
+        let work = "[[work]]\nat = \"10s\"\nforce_leave = \"host2\"\nfrom = \"host1\"\n";
+        let fault = "[[fault]]\nat = \"9s\"\nfor = \"90s\"\ncut = { to = [\"host2\"], transport = \"udp\" }\n";
+        let mut stand = Stand::run("convergence", &format!("{work}{fault}"), 400);
+        assert!(stand.passes());
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //! for byte.
 //!
 //! Source: Serf, user events: the buffer remembers what was delivered, and what is older than the buffer is refused. Checks
-//! S10 and S11. Over a restart from an intact snapshot (the process was killed and had not left) nothing is delivered again
-//! either. Excused: snapshots that a fault tears, takes away or makes old; forged events where bytes are corrupted.
+//! S10 and S11. Over a restart nothing is delivered again either that is no later than the event clock of the snapshot.
+//! Excused: events later than that (what waits to be written is lost when the process is killed; a leave resets the clock);
+//! forged events where bytes are corrupted.
 
 use bytes::Bytes;
 use uwasa_core::command::Command;
@@ -11,34 +12,26 @@ use uwasa_core::event::{Event, UserEvent};
 use uwasa_core::trace::{EventPath, Trace};
 
 use super::{Finding, Kind, Map, Set, Stage};
-use crate::fact::{End, Fact, Moment};
-use crate::scenario::{NodeIndex, Scenario};
+use crate::fact::{Fact, Moment};
+use crate::scenario::NodeIndex;
 
 type Content = (u64, Box<str>, Bytes);
 
 /// What was sent, and who had it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Checker {
-    keeps: bool,
     /// Numbers of the events that were sent.
     sent: Map<Content, u32>,
     /// The command that a node handles now.
     sending: Option<(NodeIndex, Box<str>, Bytes)>,
-    delivered: Set<(NodeIndex, u32)>,
+    /// To whom, at which Lamport time, and the number.
+    delivered: Set<(NodeIndex, u64, u32)>,
 }
 
 impl Checker {
-    pub(super) fn new(scenario: &Scenario) -> Self {
-        Self {
-            keeps: scenario.config.snapshot,
-            sent: Map::default(),
-            sending: None,
-            delivered: Set::default(),
-        }
-    }
-
-    fn forget(&mut self, node: NodeIndex) {
-        self.delivered.retain(|(who, _)| *who != node);
+    /// A process starts, and its snapshot remembers events up to this time.
+    fn start(&mut self, node: NodeIndex, kept: u64) {
+        self.delivered.retain(|(who, ltime, _)| *who != node || *ltime <= kept);
     }
 
     fn deliver(
@@ -61,7 +54,7 @@ impl Checker {
             }
             return;
         };
-        if !self.delivered.insert((moment.node, number)) {
+        if !self.delivered.insert((moment.node, *ltime, number)) {
             finding.violate(moment.at, || {
                 let host = stage.host(moment.node);
                 format!("{host} was told twice of \"{name}\" at Lamport time {ltime}")
@@ -82,14 +75,7 @@ impl super::Checker for Checker {
     fn hear(&mut self, moment: Moment, fact: &Fact<'_>, stage: Stage<'_>, finding: &mut Finding) {
         match fact {
             Fact::Started { restored, .. } => {
-                if !(*restored && self.keeps && stage.phase.process(moment.node).whole_disk) {
-                    self.forget(moment.node);
-                }
-            }
-            Fact::Ended(end) => {
-                if *end != End::Killed || stage.phase.process(moment.node).leaving {
-                    self.forget(moment.node);
-                }
+                self.start(moment.node, restored.map_or(0, |clocks| clocks.event));
             }
             Fact::Asked { command: Command::UserEvent { name, payload, .. }, .. } => {
                 self.sending = Some((moment.node, name.clone(), payload.clone()));
@@ -110,8 +96,11 @@ impl super::Checker for Checker {
 
 #[cfg(test)]
 mod tests {
+    use uwasa_core::snapshot::Clocks;
+
     use super::super::testing::{Stand, event_accepted};
     use super::*;
+    use crate::fact::End;
 
     fn sent(stand: &mut Stand) -> Event {
         let (name, payload) = (Box::from("deploy"), Bytes::from_static(b"7"));
@@ -141,14 +130,25 @@ mod tests {
         assert!(stand.fails_with("which nobody sent"));
     }
 
-    #[test]
-    fn a_new_life_without_a_snapshot_may_hear_it_again() {
+    fn heard_again(restored: Option<Clocks>) -> Stand {
         let mut stand = Stand::new("delivery", 3);
         let event = sent(&mut stand);
         stand.hear(1, &Fact::Event(&event));
-        stand.hear(1, &Fact::Ended(End::Crashed));
-        stand.hear(1, &Fact::Started { life: 2, restored: false });
+        stand.hear(1, &Fact::Ended(End::Killed));
+        stand.hear(1, &Fact::Started { life: 2, restored });
         stand.hear(1, &Fact::Event(&event));
-        assert!(stand.passes());
+        stand
+    }
+
+    #[test]
+    fn a_new_life_without_a_snapshot_may_hear_it_again() {
+        assert!(heard_again(None).passes());
+    }
+
+    #[test]
+    fn what_had_not_reached_the_snapshot_may_come_again_and_what_had_must_not() {
+        assert!(heard_again(Some(Clocks { event: 0, ..Clocks::default() })).passes());
+        let mut known = heard_again(Some(Clocks { event: 1, ..Clocks::default() }));
+        assert!(known.fails_with("told twice of \"deploy\""));
     }
 }

@@ -1,14 +1,14 @@
 //! `lamport`: the three clocks of a node never fall, and after it accepted a message of time v its clock shows more than v;
 //! so what it sends later has a later time.
 //!
-//! Source: Lamport 1978; Serf, Lamport clocks. Checks S8 and S9. Over a restart from an intact snapshot (the process was
-//! killed and had not left) the clocks of events and queries go on from what was accepted before; the member clock is
-//! recorded only now and then, and starts anew. Excused: snapshots that a fault tears, takes away or makes old.
+//! Source: Lamport 1978; Serf, Lamport clocks. Checks S8 and S9. Over a restart the clocks of events and queries go on
+//! from what the snapshot remembers; the member clock is recorded only now and then, and starts anew. Excused: what was
+//! accepted later than that, as what waits to be written is lost when the process is killed.
 
 use uwasa_core::trace::{EventPath, Trace};
 
 use super::{Finding, Kind, Stage};
-use crate::fact::{End, Fact, Moment};
+use crate::fact::{Fact, Moment};
 use crate::scenario::Scenario;
 
 /// Which clock.
@@ -25,12 +25,11 @@ const NAMES: [&str; 3] = ["member", "event", "query"];
 #[derive(Debug)]
 pub(super) struct Checker {
     seen: Vec<[u64; 3]>,
-    keeps: bool,
 }
 
 impl Checker {
     pub(super) fn new(scenario: &Scenario) -> Self {
-        Self { seen: vec![[0; 3]; scenario.nodes.len()], keeps: scenario.config.snapshot }
+        Self { seen: vec![[0; 3]; scenario.nodes.len()] }
     }
 
     fn accepted(
@@ -75,16 +74,8 @@ impl super::Checker for Checker {
     fn hear(&mut self, moment: Moment, fact: &Fact<'_>, stage: Stage<'_>, finding: &mut Finding) {
         match *fact {
             Fact::Started { restored, .. } => {
-                let [_, event, query] = self.seen[moment.node as usize];
-                let goes_on = restored && self.keeps && stage.phase.process(moment.node).whole_disk;
-                let kept = if goes_on { [0, event, query] } else { [0; 3] };
-                self.seen[moment.node as usize] = kept;
-            }
-            // What the snapshot of any other end holds is less, or nothing.
-            Fact::Ended(end) => {
-                if end != End::Killed || stage.phase.process(moment.node).leaving {
-                    self.seen[moment.node as usize] = [0; 3];
-                }
+                let kept = restored.unwrap_or_default();
+                self.seen[moment.node as usize] = [0, kept.event, kept.query];
             }
             Fact::Trace(&Trace::EventAccepted { ltime, path }) => {
                 self.accepted(moment, (Clock::Event, ltime, path), stage, finding);
@@ -102,6 +93,8 @@ impl super::Checker for Checker {
 
 #[cfg(test)]
 mod tests {
+    use uwasa_core::snapshot::Clocks;
+
     use super::super::testing::{Stand, event_accepted};
     use super::*;
 
@@ -112,6 +105,19 @@ mod tests {
         stand.trace(0, event_accepted(9, EventPath::Local));
         assert!(stand.fails_with("its event clock shows 1"));
         assert_eq!(stand.violations(), 3, "both times the clock, and the event sent");
+    }
+
+    #[test]
+    fn a_new_life_goes_on_from_its_snapshot_and_from_no_later() {
+        let mut stand = Stand::new("lamport", 3);
+        stand.trace(0, event_accepted(0, EventPath::Gossip));
+        stand.hear(0, &Fact::Started { life: 2, restored: Some(Clocks::default()) });
+        stand.trace(0, event_accepted(0, EventPath::Gossip));
+        assert!(stand.passes());
+        let clocks = Clocks { event: 8, ..Clocks::default() };
+        stand.hear(0, &Fact::Started { life: 3, restored: Some(clocks) });
+        stand.trace(0, event_accepted(8, EventPath::Local));
+        assert!(stand.fails_with("had accepted 8"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use uwasa_core::trace::MemberStatus;
 use super::limits::Limits;
 use super::{Kind, Map};
 use crate::fact::{End, Fact, Moment, Scene};
-use crate::scenario::{FaultKind, Latency, Link, Nanos, NodeIndex, OnDisk, Scenario, Start};
+use crate::scenario::{FaultKind, Latency, Link, Nanos, NodeIndex, Scenario, Start};
 
 /// When after a disturbance it is noted who knows whom: after what happened in the same instant is over.
 const SETTLE: Nanos = 1_000_000_000;
@@ -34,8 +34,6 @@ pub struct Process {
     pub leaving: bool,
     /// It was told that it has left, in this life.
     pub left: bool,
-    /// Its next start finds everything on its disk that was written before, unless a power cut has torn it.
-    pub whole_disk: bool,
     /// How the last life ended.
     pub end: Option<End>,
     /// Somebody forced it out at some time.
@@ -184,14 +182,13 @@ impl Phase {
                 if member && old.life > 0 && !old.up {
                     self.dead -= 1;
                 }
-                let Process { forced, pruned, whole_disk, .. } = old;
+                let Process { forced, pruned, .. } = old;
                 *process = Process {
                     life,
                     up: true,
                     started_at: moment.at,
                     forced,
                     pruned,
-                    whole_disk,
                     ..Process::default()
                 };
                 self.contested += u32::from(claim);
@@ -216,23 +213,6 @@ impl Phase {
         let kind = &scenario.faults[index as usize].kind;
         let lasting = is_lasting(kind);
         if let Fact::FaultBegan(_) = fact {
-            let (nodes, snapshot) = match kind {
-                FaultKind::Restart { nodes, snapshot, .. }
-                | FaultKind::Rekey { nodes, snapshot, .. } => (nodes.as_slice(), *snapshot),
-                FaultKind::Move { node, snapshot, .. } => (std::slice::from_ref(node), *snapshot),
-                FaultKind::Crash { .. }
-                | FaultKind::Pause { .. }
-                | FaultKind::Block { .. }
-                | FaultKind::Slow { .. }
-                | FaultKind::Clock { .. }
-                | FaultKind::Partition { .. }
-                | FaultKind::Ring { .. }
-                | FaultKind::Cut { .. }
-                | FaultKind::Degrade(_) => (&[][..], OnDisk::None),
-            };
-            for &node in nodes {
-                self.processes[node as usize].whole_disk = snapshot == OnDisk::Kept;
-            }
             self.rekeyed |= matches!(kind, FaultKind::Rekey { .. });
             self.open += u32::from(lasting);
             self.joined.clear();

@@ -39,7 +39,7 @@ impl Stand {
         let invariants = Some(Invariants::some(scenario, |it| it == name));
         let mut stand = Self { world, scenario, invariants, verdict: None, at: 0 };
         for node in 0..scenario.members_len() {
-            stand.hear(node, &Fact::Started { life: 1, restored: false });
+            stand.hear(node, &Fact::Started { life: 1, restored: None });
         }
         stand.wait(10_000_000_000);
         stand.hear(0, &Fact::Input(crate::fact::Arrived::Timeout));
@@ -104,6 +104,13 @@ impl Stand {
         let command = Command::SetTags(uwasa_core::tags::Tags::default());
         let input = Input::Command { op: uwasa_core::io::OpId(1), command };
         self.world.feed(node, input);
+    }
+
+    /// Has one node force another one out, and nobody hear of it.
+    pub(super) fn force_leave(&mut self, node: NodeIndex, other: NodeIndex) {
+        let name = self.scenario.protocol_name(other).into();
+        let command = Command::ForceLeave { name, prune: false };
+        self.world.feed(node, Input::Command { op: uwasa_core::io::OpId(2), command });
     }
 
     fn verdict(&mut self) -> Invariant {

@@ -64,12 +64,15 @@ pub(super) fn first_difference(stage: Stage<'_>) -> Option<Wrong> {
     None
 }
 
+/// Who lives is shown as leaving for good if it has heard of the leave by push/pull only: that carries the Lamport time and
+/// not the kind of the intent, so the member takes it for a join, and has nothing to refute.
 fn about_living(observer: &Node, subject: NodeIndex, stage: Stage<'_>) -> Option<String> {
     let pool = stage.scene.pool;
     let owner = stage.scene.nodes[subject as usize].as_ref()?;
     let truth = owner.member(owner.id(), pool)?;
     let Some(view) = observer.member(truth.id, pool) else { return Some("not at all".into()) };
-    if view.status != MemberStatus::Alive || view.state != Some(MemberState::Alive) {
+    let leaving = view.status == MemberStatus::Leaving && view.status_ltime == truth.status_ltime;
+    if (view.status != MemberStatus::Alive && !leaving) || view.state != Some(MemberState::Alive) {
         return Some(format!("as {}, although it lives", view.status.as_str()));
     }
     if view.incarnation != truth.incarnation {
