@@ -5,7 +5,8 @@
 //! Source: SWIM 4.2 (suspicion is refuted); memberlist, push/pull; Serf, reconnect and left members. Checks V3, V4 and what
 //! all come to know of S7. Excused: members that cannot find each other because neither they nor any go-between has kept a
 //! record of the other, as after a partition longer than `reconnect_timeout`; members that somebody had pruned; the status
-//! leaving of a member that lives, if its own record has the Lamport time of that leave, so that it does not refute it.
+//! leaving of a member that lives, if its own record has the Lamport time of that leave, so that it does not refute it; the
+//! status failed of a member that left, at an observer that has the Lamport time of the leave.
 //! Unknown in a scenario that is never calm for long enough.
 
 use super::{Finding, Kind, Stage, views};

@@ -32,8 +32,8 @@ pub struct Process {
     pub started_at: Nanos,
     /// It was asked to leave in this life.
     pub leaving: bool,
-    /// It was told that it has left, in this life.
-    pub left: bool,
+    /// It was told that it has left, in this life: the Lamport time of its leave.
+    pub left: Option<u64>,
     /// How the last life ended.
     pub end: Option<End>,
     /// Somebody forced it out at some time.
@@ -267,7 +267,11 @@ impl Phase {
         scene: Scene<'_>,
     ) {
         match (result, joining) {
-            (Ok(Reply::Left), _) => self.processes[node as usize].left = true,
+            (Ok(Reply::Left), _) => {
+                let state = scene.nodes[node as usize].as_ref();
+                let own = state.and_then(|it| it.member(it.id(), scene.pool));
+                self.processes[node as usize].left = own.map(|it| it.status_ltime);
+            }
             (Ok(Reply::Joined { contacted }), Some(Joining { node, seeds }))
                 if *contacted as usize == seeds.len() && self.open == 0 =>
             {

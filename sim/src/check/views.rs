@@ -52,7 +52,8 @@ pub(super) fn first_difference(stage: Stage<'_>) -> Option<Wrong> {
                 let apart = !stage.phase.connected(observer, subject);
                 if apart { None } else { about_living(node, subject, stage) }
             } else if process.life > 0 && !process.up {
-                about_gone(node, subject, process.left && !process.forced, stage.scene.pool)
+                let left = process.left.filter(|_| !process.forced);
+                about_gone(node, subject, left, stage.scene.pool)
             } else {
                 None
             };
@@ -81,13 +82,22 @@ fn about_living(observer: &Node, subject: NodeIndex, stage: Stage<'_>) -> Option
     (view.profile != truth.profile).then(|| "with tags or an address that it has not".into())
 }
 
-fn about_gone(observer: &Node, subject: NodeIndex, left: bool, pool: &Pool) -> Option<String> {
+/// Who left is shown as failed for good by an observer that met it for the first time in between: it took the Lamport time
+/// of the leave for that of a join, as above, and the leave itself is not newer.
+fn about_gone(
+    observer: &Node,
+    subject: NodeIndex,
+    left: Option<u64>,
+    pool: &Pool,
+) -> Option<String> {
     let view = observer.member(NodeId(subject), pool)?;
     match view.status {
         MemberStatus::Alive | MemberStatus::Leaving => {
             Some(format!("as {}, although it is away", view.status.as_str()))
         }
-        MemberStatus::Failed if left => Some("as failed, although it left".into()),
+        MemberStatus::Failed if left.is_some_and(|ltime| view.status_ltime < ltime) => {
+            Some("as failed, although it left".into())
+        }
         MemberStatus::Failed | MemberStatus::Left => None,
     }
 }

@@ -26,6 +26,9 @@ fn describe(result: &SeedResult, text: &mut String) -> std::fmt::Result {
     for verdict in &result.verdicts {
         writeln!(text, "  {} {}", if verdict.held { "pass" } else { "miss" }, verdict.measured)?;
     }
+    for broken in result.invariants.iter().filter_map(|it| it.first.as_ref().map(|it| &it.text)) {
+        writeln!(text, "  broken: {broken}")?;
+    }
     for event in &result.events {
         writeln!(text, "  event {} {}", event.name, spread(event))?;
     }
@@ -86,6 +89,7 @@ regressions! {
     everything_wrapped: [1, 2];
     half_deaf_node_accuses_in_vain: [1, 2];
     late_timer_after_a_pause: [1, 2];
+    leave_taken_for_a_join: [1, 2];
     lockstep_boot_halves_the_speed: [1, 2];
     lost_syn_defeats_the_stream_ping: [1, 8];
     straggler_is_told_by_push_pull: [2, 23];
