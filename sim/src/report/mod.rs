@@ -81,7 +81,7 @@ pub fn write(
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write()`].
 pub fn write_with(
     scenario: &Scenario,
     results: &[SeedResult],
