@@ -78,7 +78,7 @@ sinfo --noheader --format=%T | grep -q idle || {
 }
 echo "Slurm $(sinfo --version | cut -d' ' -f2): one node, $(nproc) CPUs"
 
-cat >"$dir/work/small.toml" <<'TOML'
+cat >"$dir/cluster/small.toml" <<'TOML'
 title = "Small"
 nodes = 8
 duration = "60s"
@@ -86,12 +86,12 @@ network = { latency = { median = "500us", p99 = "3ms" } }
 work = [{ at = "5s", event = "deploy" }]
 fault = [{ at = "10s", crash = ["host3"] }]
 TOML
-cd "$dir/work"
-sweep=("$dir/work/small.toml" --grid nodes=8,32 --grid network.loss=0,0.1,0.25 --seeds 7)
+cd "$dir/cluster"
+sweep=("$dir/cluster/small.toml" --grid nodes=8,32 --grid network.loss=0,0.1,0.25 --seeds 7)
 "$SIM" sweep "${sweep[@]}" --out whole --quiet
 
-array=$(sbatch --parsable --array=1-4 "$here/slurm.sbatch" "$dir/work/parts" "${sweep[@]}")
-merge=$(sbatch --parsable --dependency="afterok:$array" "$here/merge.sbatch" "$dir/work/parts")
+array=$(sbatch --parsable --array=1-4 "$here/slurm.sbatch" "$dir/cluster/parts" "${sweep[@]}")
+merge=$(sbatch --parsable --dependency="afterok:$array" "$here/merge.sbatch" "$dir/cluster/parts")
 # One task is killed and starts again as soon as it has a row. If it was done already, it runs again and finds so.
 for _ in $(seq 600); do
   [ -s parts/shard-2/rows.jsonl ] || [ -e parts/shard-2/results.jsonl ] && break
