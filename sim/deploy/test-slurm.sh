@@ -27,7 +27,7 @@ stop() {
 trap stop EXIT
 
 host=$(hostname -s)
-mkdir "$dir"/{munge,state,spool,work}
+mkdir "$dir"/{munge,state,spool,cluster}
 chmod 755 "$dir/munge"
 head -c 1024 /dev/urandom >"$dir/munge.key"
 chmod 400 "$dir/munge.key"
