@@ -89,7 +89,7 @@ pub(crate) fn start(start: Start) -> io::Result<Handle> {
     let mut cx = Cx { now: Instant::ZERO, pool: &mut pool, out: &mut out };
     let (config, me) = (start.config, start.identity);
     let handle = Handle::new(&me, Arc::clone(&config), sender, watch);
-    let resolves_conflicts = config.name_conflict_resolution;
+    let (resolves_conflicts, streams_max) = (config.name_conflict_resolution, config.streams_max);
     let disk = start.snapshot.map(|path| Disk::open(&path, &config)).transpose()?;
     let node = match &disk {
         None => Node::new(config, me, seed, &mut cx),
@@ -108,7 +108,7 @@ pub(crate) fn start(start: Start) -> io::Result<Handle> {
         origin,
         family: Family::of(&udp)?,
         udp,
-        streams: Streams::new(tcp),
+        streams: Streams::new(tcp, streams_max),
         disk,
         keyring_file: start.keyring_file.map(KeyringFile::new),
         behind: false,

@@ -29,6 +29,8 @@ const CHUNK_BYTES: usize = 16 * 1_024;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause after the system refused to accept (no descriptors left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Accepted streams beyond those that the node keeps: it resets them, and their tasks let go of them a moment later.
+const SURPLUS: usize = 16;
 /// The least time between two log records about that.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -73,6 +75,10 @@ pub(super) struct Streams {
     /// When a failure to accept was last logged.
     complained: Option<Instant>,
     accepted: u64,
+    /// Accepted streams whose tasks have not ended; they hold descriptors.
+    held: usize,
+    /// As many of them make it wait before it accepts another.
+    held_max: usize,
     open: BTreeMap<StreamId, Open>,
     sender: mpsc::Sender<StreamEvent>,
     events: mpsc::Receiver<StreamEvent>,
@@ -84,13 +90,16 @@ pub(super) struct Streams {
 const TROUBLES: usize = 256;
 
 impl Streams {
-    pub(super) fn new(listener: TcpListener) -> Self {
+    /// For a node that keeps at most `kept_max` streams that peers opened.
+    pub(super) fn new(listener: TcpListener, kept_max: usize) -> Self {
         let (sender, events) = mpsc::channel(EVENTS);
         Self {
             listener,
             resume: None,
             complained: None,
             accepted: 0,
+            held: 0,
+            held_max: kept_max.saturating_add(SURPLUS),
             open: BTreeMap::new(),
             sender,
             events,
@@ -111,7 +120,7 @@ impl Streams {
             tokio::select! {
                 biased;
                 Some(event) = self.events.recv() => return event,
-                accepted = self.listener.accept() => match accepted {
+                accepted = self.listener.accept(), if self.held < self.held_max => match accepted {
                     Ok((stream, from)) => return StreamEvent::Accepted { stream, from: canonical(from) },
                     Err(error) => self.accept_failed(&error),
                 },
@@ -138,6 +147,7 @@ impl Streams {
     pub(super) fn accept(&mut self, stream: TcpStream) -> StreamId {
         let id = StreamId(2 * self.accepted + 1);
         self.accepted += 1;
+        self.held += 1;
         let (commands, events) = self.enter(id, None);
         task::spawn(async move {
             carry(id, stream, commands, &events).await;
@@ -209,6 +219,9 @@ impl Streams {
     /// The task of a stream has ended.
     pub(super) fn gone(&mut self, id: StreamId) {
         self.open.remove(&id);
+        if id.0 % 2 == 1 {
+            self.held -= 1;
+        }
     }
 
     fn note_timeout(&mut self, id: StreamId) {

@@ -125,7 +125,7 @@ impl<B: Backend> Door<B> {
         let connection = Arc::new(Connection::new(writer, client, local));
         self.remember(&connection);
         let session = Session::new(backend, token, connection, reader);
-        let served = serve(session, self.closing.clone(), place);
+        let served = serve(place, session, self.closing.clone());
         // In a box, because wrapping a future takes its size twice.
         crate::task::spawn(Box::pin(served));
     }
@@ -173,11 +173,12 @@ fn is_of_one_client(error: &io::Error) -> bool {
     )
 }
 
-/// Serves one client until it goes, does not read what it is sent, has to make room, or the server is closed.
+/// Serves one client until it goes, does not read what it is sent, has to make room, or the server is closed. The place
+/// comes first so that it goes last: after the descriptor.
 async fn serve<B: Backend>(
+    _place: OwnedSemaphorePermit,
     mut session: Session<B>,
     mut closing: watch::Receiver<()>,
-    _place: OwnedSemaphorePermit,
 ) {
     let connection = session.connection();
     tokio::select! {

@@ -244,9 +244,11 @@ impl Siege {
         let (begun, over) = (AtomicBool::new(false), AtomicBool::new(false));
         let mut witness = thread::scope(|scope| {
             let witness = scope.spawn(|| runtime().block_on(look_on(victim, &begun, &over)));
+            // Also if the attack panics: the scope waits for the witness.
+            let ends = Ends(&over);
             wait_until("the client is answered", || begun.load(Ordering::Relaxed));
             attack(victim);
-            over.store(true, Ordering::Relaxed);
+            drop(ends);
             witness.join().expect("the client is answered")
         });
         witness.memory_after = self.victim.memory();
@@ -257,6 +259,15 @@ impl Siege {
         assert!(witness.memory_peak < memory_max, "{witness}");
         assert_eq!(self.neighbour.counted("serf.member.failed"), 0, "it was declared failed");
         witness
+    }
+}
+
+/// Tells the witness that the attack is over when it goes.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
