@@ -49,8 +49,28 @@ const fn checker(mutant: Mutant) -> &'static str {
 /// The seed of the swarm from which on it is looked for. Any will do that finds it within [`SEEDS`]; one that finds it at
 /// once, in a small world, takes less time. After a change of the generator `cargo test -p uwasa-sim --test mutants --
 /// --nocapture` prints the seeds that find them now.
-const fn first_seed(_mutant: Mutant) -> u64 {
-    1
+const fn first_seed(mutant: Mutant) -> u64 {
+    match mutant {
+        Mutant::DeadWithoutSuspicion
+        | Mutant::AliveResurrectsDead
+        | Mutant::PushPullIgnored
+        | Mutant::NoRefutation
+        | Mutant::RefutesWithSameIncarnation
+        | Mutant::EventDeliveredTwice
+        | Mutant::TransmitLimitIgnored
+        | Mutant::EventForwardedChanged
+        | Mutant::ReapsTooEarly => 1,
+        Mutant::LamportNotWitnessed => 2,
+        Mutant::AcceptsOlderIncarnation | Mutant::FilterIgnored | Mutant::StaleProfileKept => 3,
+        Mutant::PacketsTooLarge => 4,
+        Mutant::SnapshotForgetsClock => 7,
+        Mutant::LeaveSeenAsFailure | Mutant::ReconnectNever => 8,
+        Mutant::QueryAnswerCountedTwice => 10,
+        Mutant::ProbeSkipsLast => 31,
+        Mutant::AckForAnyName => 36,
+        Mutant::SuspicionNeverExpires => 43,
+        Mutant::IntentsIgnored => 187,
+    }
 }
 
 fn scenario(name: &str, mutated: bool) -> Scenario {
@@ -135,7 +155,8 @@ fn objection(mutant: Mutant, small: &Capsule) -> Option<String> {
     }
     let without = run_text(&repaired(small), small.seed, &small.invariant)?;
     let failure = without.failures.first();
-    failure.map(|it| format!("without the bug the small world breaks `{}`: {}", it.invariant, it.text))
+    failure
+        .map(|it| format!("without the bug the small world breaks `{}`: {}", it.invariant, it.text))
 }
 
 #[test]

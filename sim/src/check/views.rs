@@ -97,8 +97,7 @@ fn about_gone(
         }
         MemberStatus::Failed if !process.forced => {
             let left = process.left.filter(|&ltime| view.status_ltime < ltime)?;
-            holds_leave(host, subject, left, stage)
-                .then(|| "as failed, although it left".into())
+            holds_leave(host, subject, left, stage).then(|| "as failed, although it left".into())
         }
         MemberStatus::Failed | MemberStatus::Left => None,
     }

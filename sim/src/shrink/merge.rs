@@ -109,7 +109,10 @@ fn replaced(
 mod tests {
     use super::*;
 
-    fn faults(text: &str, make: fn(&Document, &[Table], (usize, usize), &mut Vec<Document>)) -> Vec<String> {
+    fn faults(
+        text: &str,
+        make: fn(&Document, &[Table], (usize, usize), &mut Vec<Document>),
+    ) -> Vec<String> {
         let document = Document::parse(text).expect("valid TOML");
         let faults: Vec<Table> = document.blocks("fault").cloned().collect();
         let mut candidates = Vec::new();

@@ -68,7 +68,8 @@ impl Draft {
 
     /// How many nodes go for good.
     pub(super) fn gone_len(&self) -> usize {
-        let for_good = |away: &&Vec<(Nanos, Nanos)>| away.iter().any(|(_, back)| *back == Nanos::MAX);
+        let for_good =
+            |away: &&Vec<(Nanos, Nanos)>| away.iter().any(|(_, back)| *back == Nanos::MAX);
         self.away.iter().filter(for_good).count()
     }
 

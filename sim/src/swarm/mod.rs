@@ -8,6 +8,7 @@ pub mod document;
 mod draft;
 mod draw;
 mod faults;
+mod last;
 mod shape;
 mod tally;
 pub mod trial;
@@ -67,6 +68,7 @@ pub fn generate(seed: u64, bounds: &Bounds) -> Generated {
     let mut draft = Draft::new(&shape, labels);
     faults::draw(&draws, &shape, &mut draft);
     work::draw(&draws, &shape, &mut draft);
+    last::draw(&draws, &shape, &mut draft);
     let mut document = Document::default();
     let head = [
         ("title", Value::String(format!("Swarm, seed {seed}"))),
