@@ -153,6 +153,9 @@ fn objection(mutant: Mutant, small: &Capsule) -> Option<String> {
     if small.invariant != checker(mutant) || again.failure(checker(mutant)).is_none() {
         return Some(format!("`{}` is silent in the small world", checker(mutant)));
     }
+    if again.hash() != small.hash {
+        return Some("a second run has another trace hash".into());
+    }
     let without = run_text(&repaired(small), small.seed, &small.invariant)?;
     let failure = without.failures.first();
     failure

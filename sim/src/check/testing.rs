@@ -59,11 +59,10 @@ impl Stand {
         Self { world: World::new(scenario, 1), scenario, invariants: None, verdict, at: 0 }
     }
 
-    /// A quiet world with the nodes as a real run of three leaves them.
-    pub(super) fn after(name: &str, rest: &str, seconds: u64) -> Self {
-        let ran = scenario(3, seconds, rest);
-        let mut world = World::new(ran, 1);
-        world.run_until(ran.duration);
+    /// A quiet world with the nodes as a real run of three has them at a time before its end, both in seconds.
+    pub(super) fn after(name: &str, rest: &str, (until, end): (u64, u64)) -> Self {
+        let mut world = World::new(scenario(3, end, rest), 1);
+        world.run_until(until * 1_000_000_000);
         Self::of(name, world, scenario(3, 10_000, ""))
     }
 

@@ -37,8 +37,8 @@ fn canonical(scenario: &Scenario, out: &mut Hasher) -> fmt::Result {
     writeln!(out, "start {:?}", scenario.start)?;
     // Where planted bugs can be had, a scenario with none of them hashes as it does elsewhere.
     let config = format!("{:?}", *scenario.config);
-    match config.strip_suffix(", mutant: None }") {
-        Some(config) => writeln!(out, "config {config} }}")?,
+    match config.strip_suffix(", mutant: None })") {
+        Some(config) => writeln!(out, "config {config} }})")?,
         None => writeln!(out, "config {config}")?,
     }
     for key in scenario.config.keyring.keys() {
