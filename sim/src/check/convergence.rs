@@ -99,35 +99,35 @@ mod tests {
         assert!(stand.passes());
     }
 
-    /// host2 leaves while host3, or `away`, is out of reach.
-    fn leave_unheard(away: &str) -> String {
-        let fault = format!("[[fault]]\nat = \"1s\"\nfor = \"80s\"\npartition = [{away}]\n");
-        let work = "[[work]]\nat = \"5s\"\nleave = [\"host2\"]\nexit_after = \"70s\"\n";
+    /// Somebody leaves while the hosts are divided.
+    fn leave_unheard(who: &str, sides: &str) -> String {
+        let fault = format!("[[fault]]\nat = \"1s\"\nfor = \"80s\"\npartition = [{sides}]\n");
+        let work = format!("[[work]]\nat = \"5s\"\nleave = [\"{who}\"]\nexit_after = \"70s\"\n");
         format!("{fault}{work}")
     }
 
     #[test]
     fn a_leave_that_nobody_could_hear_is_excused() {
-        let rest = leave_unheard("[\"host2\"], [\"host1\", \"host3\"]");
+        let rest = leave_unheard("host2", "[\"host2\"], [\"host1\", \"host3\"]");
         assert!(Stand::run("convergence", &rest, 500).passes());
     }
 
     #[test]
     fn a_leave_that_somebody_holds_reaches_everybody() {
-        let rest = leave_unheard("[\"host2\", \"host1\"], [\"host3\"]");
+        let rest = leave_unheard("host1", "[\"host1\", \"host2\"], [\"host3\"]");
         assert!(Stand::run("convergence", &rest, 500).passes());
         // The same views, in a world in which they stay.
         let mut stand = Stand::after("convergence", &rest, (60, 500));
-        stand.leave(1);
+        stand.leave(0);
         stand.wait(2_000_000_000);
-        stand.hear(0, &Fact::Input(Arrived::Timeout));
+        stand.hear(1, &Fact::Input(Arrived::Timeout));
         stand.wait(2_000_000_000_000);
-        assert!(stand.fails_with("host3 sees host2 as failed, although it left"));
+        assert!(stand.fails_with("host3 sees host1 as failed, although it left"));
     }
 
     #[test]
     fn a_failure_of_which_nobody_holds_the_leave_may_stay() {
-        let rest = leave_unheard("[\"host2\"], [\"host1\", \"host3\"]");
+        let rest = leave_unheard("host2", "[\"host2\"], [\"host1\", \"host3\"]");
         let mut stand = Stand::after("convergence", &rest, (60, 500));
         stand.leave(1);
         stand.wait(2_000_000_000);
