@@ -117,7 +117,7 @@ mod tests {
         let rest = leave_unheard("host1", "[\"host1\", \"host2\"], [\"host3\"]");
         assert!(Stand::run("convergence", &rest, 500).passes());
         // The same views, in a world in which they stay.
-        let mut stand = Stand::after("convergence", &rest, (60, 500));
+        let mut stand = Stand::after("convergence", &rest, (74, 500));
         stand.leave(0);
         stand.wait(2_000_000_000);
         stand.hear(1, &Fact::Input(Arrived::Timeout));
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_failure_of_which_nobody_holds_the_leave_may_stay() {
         let rest = leave_unheard("host2", "[\"host2\"], [\"host1\", \"host3\"]");
-        let mut stand = Stand::after("convergence", &rest, (60, 500));
+        let mut stand = Stand::after("convergence", &rest, (74, 500));
         stand.leave(1);
         stand.wait(2_000_000_000);
         stand.hear(0, &Fact::Input(Arrived::Timeout));
