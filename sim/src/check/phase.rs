@@ -328,10 +328,15 @@ impl Phase {
         for one in self.members().filter(|&one| self.is_live(one)) {
             let Some(node) = scene.nodes[one as usize].as_ref() else { continue };
             for other in self.members().filter(|&other| other != one && self.is_live(other)) {
-                let knows = match node.member_status(NodeId(other)) {
-                    Some(MemberStatus::Alive | MemberStatus::Leaving) => true,
-                    Some(MemberStatus::Failed) => calls,
-                    Some(MemberStatus::Left) | None => false,
+                let Some(view) = node.member(NodeId(other), scene.pool) else { continue };
+                let knows = match view.status {
+                    MemberStatus::Alive | MemberStatus::Leaving => true,
+                    // Whoever is called elsewhere, as where a copy of it was, does not hear it.
+                    MemberStatus::Failed => {
+                        let at = scene.fabric.topology.advertise(other);
+                        calls && view.profile.socket_addr() == at
+                    }
+                    MemberStatus::Left => false,
                 };
                 if knows {
                     unite(&mut roots, one, other);

@@ -109,10 +109,9 @@ fn replaced(
 mod tests {
     use super::*;
 
-    fn faults(
-        text: &str,
-        make: fn(&Document, &[Table], (usize, usize), &mut Vec<Document>),
-    ) -> Vec<String> {
+    type Make = fn(&Document, &[Table], (usize, usize), &mut Vec<Document>);
+
+    fn faults(text: &str, make: Make) -> Vec<String> {
         let document = Document::parse(text).expect("valid TOML");
         let faults: Vec<Table> = document.blocks("fault").cloned().collect();
         let mut candidates = Vec::new();
