@@ -45,14 +45,17 @@ fn every_kind_of_action_comes_up() {
 }
 
 #[test]
-fn the_shipped_core_breaks_nothing() {
+fn the_shipped_core_breaks_nothing_and_everything_is_put_to_the_test() {
     let campaign =
-        Campaign { seed: 1, limit: Limit::Count(24), keep_going: true, bounds: Bounds::default() };
+        Campaign { seed: 1, limit: Limit::Count(64), keep_going: true, bounds: Bounds::default() };
     let outcome = campaign.run(&mut |_| ()).expect("valid scenarios");
     let broken: Vec<_> =
         outcome.broken.iter().map(|it| (it.generated.seed, &it.trial.failures)).collect();
     assert!(broken.is_empty(), "{broken:?}");
-    assert_eq!(outcome.tally.scenarios, 24);
+    assert_eq!(outcome.tally.scenarios, 64);
+    let never = outcome.tally.invariants.iter().filter(|(_, verdicts)| verdicts.exercised == 0);
+    let never: Vec<_> = never.map(|(name, _)| name).collect();
+    assert!(never.is_empty(), "no scenario puts these to the test: {never:?}");
 }
 
 #[test]
@@ -67,39 +70,4 @@ fn a_capsule_of_a_run_that_breaks_nothing_is_not_shrunk() {
 fn a_scenario_that_is_refused_has_no_run() {
     assert!(run_text("title = \"T\"\n", 1, "incarnation").is_none());
     assert_eq!(size("title = \"T\"\n"), None);
-}
-
-#[cfg(feature = "mutants")]
-mod mutants {
-    use super::*;
-
-    /// Seeds within which a mutant must be found.
-    const SEEDS: u64 = 96;
-
-    /// Finds a mutant and makes its capsule small.
-    fn caught(name: &str) -> Capsule {
-        let bounds = Bounds { nodes: 3..=8, mutant: Some(name.into()) };
-        let campaign = Campaign { seed: 1, limit: Limit::Count(SEEDS), keep_going: false, bounds };
-        let outcome = campaign.run(&mut |_| ()).expect("valid scenarios");
-        let broken = outcome.broken.first().unwrap_or_else(|| panic!("{name} is not found"));
-        let failure = broken.trial.failures.first().expect("a failure");
-        let (text, seed) = (broken.generated.document.render(), broken.generated.seed);
-        let capsule = Capsule::new(&text, seed, broken.trial.hash(), failure);
-        shrink(&capsule, Limits { runs: 300 }, &mut |_| ()).expect("it breaks again")
-    }
-
-    /// The whole list is for the release binary: `sim swarm --mutant NAME`. Here is one of each sort.
-    #[test]
-    fn mutants_are_found_and_become_small() {
-        for name in
-            ["event_delivered_twice", "dead_without_suspicion", "refutes_with_same_incarnation"]
-        {
-            let small = caught(name);
-            let (nodes, faults, _) = size(&small.scenario).expect("a valid scenario");
-            assert!(nodes <= 5 && faults <= 2, "{name}: {}", small.render());
-            let again =
-                run_text(&small.scenario, small.seed, &small.invariant).expect("it is valid");
-            assert_eq!(again.hash(), small.hash);
-        }
-    }
 }

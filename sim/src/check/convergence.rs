@@ -6,7 +6,8 @@
 //! all come to know of S7. Excused: members that cannot find each other because neither they nor any go-between has kept a
 //! record of the other, as after a partition longer than `reconnect_timeout`; members that somebody had pruned; the status
 //! leaving of a member that lives, if its own record has the Lamport time of that leave, so that it does not refute it; the
-//! status failed of a member that left, at an observer that has the Lamport time of the leave.
+//! status failed of a member that left, at an observer that has the Lamport time of the leave, or if nobody whom the observer
+//! can find holds the leave.
 //! Unknown in a scenario that is never calm for long enough.
 
 use super::{Finding, Kind, Stage, views};
@@ -95,6 +96,43 @@ mod tests {
         let work = "[[work]]\nat = \"10s\"\nforce_leave = \"host2\"\nfrom = \"host1\"\n";
         let fault = "[[fault]]\nat = \"9s\"\nfor = \"90s\"\ncut = { to = [\"host2\"], transport = \"udp\" }\n";
         let mut stand = Stand::run("convergence", &format!("{work}{fault}"), 400);
+        assert!(stand.passes());
+    }
+
+    /// Somebody leaves while the hosts are divided.
+    fn leave_unheard(who: &str, sides: &str) -> String {
+        let fault = format!("[[fault]]\nat = \"1s\"\nfor = \"80s\"\npartition = [{sides}]\n");
+        let work = format!("[[work]]\nat = \"5s\"\nleave = [\"{who}\"]\nexit_after = \"70s\"\n");
+        format!("{fault}{work}")
+    }
+
+    #[test]
+    fn a_leave_that_nobody_could_hear_is_excused() {
+        let rest = leave_unheard("host2", "[\"host2\"], [\"host1\", \"host3\"]");
+        assert!(Stand::run("convergence", &rest, 500).passes());
+    }
+
+    #[test]
+    fn a_leave_that_somebody_holds_reaches_everybody() {
+        let rest = leave_unheard("host1", "[\"host1\", \"host2\"], [\"host3\"]");
+        assert!(Stand::run("convergence", &rest, 500).passes());
+        // The same views, in a world in which they stay.
+        let mut stand = Stand::after("convergence", &rest, (74, 500));
+        stand.leave(0);
+        stand.wait(2_000_000_000);
+        stand.hear(1, &Fact::Input(Arrived::Timeout));
+        stand.wait(2_000_000_000_000);
+        assert!(stand.fails_with("host3 sees host1 as failed, although it left"));
+    }
+
+    #[test]
+    fn a_failure_of_which_nobody_holds_the_leave_may_stay() {
+        let rest = leave_unheard("host2", "[\"host2\"], [\"host1\", \"host3\"]");
+        let mut stand = Stand::after("convergence", &rest, (74, 500));
+        stand.leave(1);
+        stand.wait(2_000_000_000);
+        stand.hear(0, &Fact::Input(Arrived::Timeout));
+        stand.wait(2_000_000_000_000);
         assert!(stand.passes());
     }
 

@@ -2,8 +2,9 @@
 //! the bound of dissemination: what gossip misses comes with push/pull.
 //!
 //! Source: SWIM 4.1; Serf, push/pull of recent events. Checks V6. An event counts if the world was never disturbed, or has
-//! been calm for the bound of convergence when it is sent, and stays calm until it is due. Excused: more later events than
-//! the buffer holds; events that fit no packet and are larger than push/pull may carry are refused at once.
+//! been calm for the bound of convergence when it is sent, and stays calm until it is due. Excused: members that cannot find
+//! each other, as for `convergence`; more later events than the buffer holds; events that fit no packet and are larger than
+//! push/pull may carry are refused at once.
 
 use uwasa_core::command::{Command, Reply};
 use uwasa_core::event::Event;
@@ -37,7 +38,9 @@ impl Checker {
         if !stage.phase.is_untouched() && moment.at < agreed {
             return;
         }
-        let audience = views::live(stage).map(|(host, _)| (host, stage.phase.process(host).life));
+        let audience = views::live(stage)
+            .filter(|&(host, _)| stage.phase.connected(moment.node, host))
+            .map(|(host, _)| (host, stage.phase.process(host).life));
         self.open.push(Sent { at: moment.at, ltime, name, audience: audience.collect() });
     }
 

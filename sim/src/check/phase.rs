@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 
 use uwasa_core::command::{Command, KeyOp, OpError, Reply};
 use uwasa_core::pool::NodeId;
-use uwasa_core::trace::MemberStatus;
+use uwasa_core::trace::{MemberState, MemberStatus};
 
 use super::limits::Limits;
 use super::{Kind, Map};
@@ -34,6 +34,9 @@ pub struct Process {
     pub leaving: bool,
     /// It was told that it has left, in this life: the Lamport time of its leave.
     pub left: Option<u64>,
+    /// Who could hear that leave, with the life in which it could: it was live and the leaver knew it, and no fault was
+    /// open from the request to the end of the leave.
+    pub told: Vec<(NodeIndex, u32)>,
     /// How the last life ended.
     pub end: Option<End>,
     /// Somebody forced it out at some time.
@@ -203,9 +206,32 @@ impl Phase {
                 self.contested -= u32::from(claim);
                 self.joined.retain(|&(one, other)| one != moment.node && other != moment.node);
             }
-            _ => process.leaving = true,
+            _ => {
+                process.leaving = true;
+                self.processes[moment.node as usize].told = self.audience(moment.node, scene);
+            }
         }
         self.disturb(moment.at);
+    }
+
+    /// Whom what a node gossips now reaches, if nothing happens to it on the way.
+    fn audience(&self, node: NodeIndex, scene: Scene<'_>) -> Vec<(NodeIndex, u32)> {
+        let Some(teller) = scene.nodes[node as usize].as_ref() else { return Vec::new() };
+        if self.open > 0 || self.contested > 0 || self.rekeyed || self.limits.is_none() {
+            return Vec::new();
+        }
+        let hears = |&other: &NodeIndex| {
+            other != node
+                && self.is_live(other)
+                && teller.member_state(NodeId(other)) == Some(MemberState::Alive)
+        };
+        self.members().filter(hears).map(|other| (other, self.process(other).life)).collect()
+    }
+
+    /// Whether a host could hear the leave of another, and still runs in that life.
+    #[must_use]
+    pub fn was_told(&self, host: NodeIndex, subject: NodeIndex) -> bool {
+        self.process(subject).told.contains(&(host, self.process(host).life))
     }
 
     fn hear_fault(&mut self, at: Nanos, fact: &Fact<'_>, scenario: &Scenario) {
@@ -216,10 +242,20 @@ impl Phase {
             self.rekeyed |= matches!(kind, FaultKind::Rekey { .. });
             self.open += u32::from(lasting);
             self.joined.clear();
+            if lasting {
+                self.silence();
+            }
         } else {
             self.open -= u32::from(lasting);
         }
         self.disturb(at);
+    }
+
+    /// What is being said while a fault begins may be heard by nobody.
+    fn silence(&mut self) {
+        for process in self.processes.iter_mut().filter(|it| it.up && it.left.is_none()) {
+            process.told.clear();
+        }
     }
 
     fn hear_command(&mut self, moment: Moment, fact: &Fact<'_>, scene: Scene<'_>) {
@@ -292,10 +328,15 @@ impl Phase {
         for one in self.members().filter(|&one| self.is_live(one)) {
             let Some(node) = scene.nodes[one as usize].as_ref() else { continue };
             for other in self.members().filter(|&other| other != one && self.is_live(other)) {
-                let knows = match node.member_status(NodeId(other)) {
-                    Some(MemberStatus::Alive | MemberStatus::Leaving) => true,
-                    Some(MemberStatus::Failed) => calls,
-                    Some(MemberStatus::Left) | None => false,
+                let Some(view) = node.member(NodeId(other), scene.pool) else { continue };
+                let knows = match view.status {
+                    MemberStatus::Alive | MemberStatus::Leaving => true,
+                    // Whoever is called elsewhere, as where a copy of it was, does not hear it.
+                    MemberStatus::Failed => {
+                        let at = scene.fabric.topology.advertise(other);
+                        calls && view.profile.socket_addr() == at
+                    }
+                    MemberStatus::Left => false,
                 };
                 if knows {
                     unite(&mut roots, one, other);

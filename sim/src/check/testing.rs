@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use uwasa_core::command::Command;
+use uwasa_core::command::{Command, Reply};
 use uwasa_core::io::Input;
 use uwasa_core::pool::{NodeId, ProfileId};
 use uwasa_core::trace::{
@@ -10,7 +10,7 @@ use uwasa_core::trace::{
 };
 
 use super::{Invariant, Invariants, Standing};
-use crate::fact::{Fact, Moment, Scene, Watchers};
+use crate::fact::{End, Fact, Moment, Scene, Watchers};
 use crate::scenario::{Nanos, NodeIndex, Scenario, parse};
 use crate::world::World;
 
@@ -35,7 +35,10 @@ fn scenario(nodes: usize, seconds: u64, rest: &str) -> &'static Scenario {
 impl Stand {
     pub(super) fn new(name: &str, nodes: usize) -> Self {
         let scenario = scenario(nodes, 10_000, "");
-        let world = World::new(scenario, 1);
+        Self::of(name, World::new(scenario, 1), scenario)
+    }
+
+    fn of(name: &str, world: World<'static>, scenario: &'static Scenario) -> Self {
         let invariants = Some(Invariants::some(scenario, |it| it == name));
         let mut stand = Self { world, scenario, invariants, verdict: None, at: 0 };
         for node in 0..scenario.members_len() {
@@ -54,6 +57,13 @@ impl Stand {
         world.run_until(scenario.duration);
         let verdict = world.finish().invariants.pop();
         Self { world: World::new(scenario, 1), scenario, invariants: None, verdict, at: 0 }
+    }
+
+    /// A quiet world with the nodes as a real run of three has them at a time before its end, both in seconds.
+    pub(super) fn after(name: &str, rest: &str, (until, end): (u64, u64)) -> Self {
+        let mut world = World::new(scenario(3, end, rest), 1);
+        world.run_until(until * 1_000_000_000);
+        Self::of(name, world, scenario(3, 10_000, ""))
     }
 
     fn scene(&self) -> Scene<'_> {
@@ -82,6 +92,15 @@ impl Stand {
     /// The node is gone without anybody being told.
     pub(super) fn stop(&mut self, node: NodeIndex) {
         self.world.nodes[node as usize] = None;
+    }
+
+    /// A member asks to leave, is told that it has left, and is gone.
+    pub(super) fn leave(&mut self, node: NodeIndex) {
+        self.hear(node, &Fact::LeaveAsked);
+        self.hear(node, &Fact::Asked { op: 3, command: &Command::Leave });
+        self.hear(node, &Fact::Done { op: 3, result: &Ok(Reply::Left) });
+        self.stop(node);
+        self.hear(node, &Fact::Ended(End::Quit));
     }
 
     /// The subject itself reaches this incarnation.

@@ -1,7 +1,7 @@
 //! What live nodes take for true, compared with the truth. Used by the checkers of what is due in calm.
 
 use uwasa_core::node::Node;
-use uwasa_core::pool::{NodeId, Pool};
+use uwasa_core::pool::NodeId;
 use uwasa_core::trace::{MemberState, MemberStatus};
 
 use super::Stage;
@@ -52,8 +52,7 @@ pub(super) fn first_difference(stage: Stage<'_>) -> Option<Wrong> {
                 let apart = !stage.phase.connected(observer, subject);
                 if apart { None } else { about_living(node, subject, stage) }
             } else if process.life > 0 && !process.up {
-                let left = process.left.filter(|_| !process.forced);
-                about_gone(node, subject, left, stage.scene.pool)
+                about_gone((observer, node), subject, stage)
             } else {
                 None
             };
@@ -82,22 +81,35 @@ fn about_living(observer: &Node, subject: NodeIndex, stage: Stage<'_>) -> Option
     (view.profile != truth.profile).then(|| "with tags or an address that it has not".into())
 }
 
-/// Who left is shown as failed for good by an observer that met it for the first time in between: it took the Lamport time
-/// of the leave for that of a join, as above, and the leave itself is not newer.
+/// Who left is shown as failed for good if nobody who lives holds its leave: as when it left while nobody could hear it, or
+/// when those who heard have erased it since. An observer that met the member for the first time while it left shows it as
+/// failed too: it took the Lamport time of the leave for that of a join, as above, and the leave itself is not newer.
 fn about_gone(
-    observer: &Node,
+    (host, observer): (NodeIndex, &Node),
     subject: NodeIndex,
-    left: Option<u64>,
-    pool: &Pool,
+    stage: Stage<'_>,
 ) -> Option<String> {
-    let view = observer.member(NodeId(subject), pool)?;
+    let process = stage.phase.process(subject);
+    let view = observer.member(NodeId(subject), stage.scene.pool)?;
     match view.status {
         MemberStatus::Alive | MemberStatus::Leaving => {
             Some(format!("as {}, although it is away", view.status.as_str()))
         }
-        MemberStatus::Failed if left.is_some_and(|ltime| view.status_ltime < ltime) => {
-            Some("as failed, although it left".into())
+        MemberStatus::Failed if !process.forced => {
+            let left = process.left.filter(|&ltime| view.status_ltime < ltime)?;
+            holds_leave(host, subject, left, stage).then(|| "as failed, although it left".into())
         }
         MemberStatus::Failed | MemberStatus::Left => None,
     }
+}
+
+/// Whether somebody whom the observer is connected to must know of the leave of this Lamport time: it shows the member as
+/// left by it, or was told of it in calm and has kept the record. Push/pull then tells the observer.
+fn holds_leave(observer: NodeIndex, subject: NodeIndex, ltime: u64, stage: Stage<'_>) -> bool {
+    live(stage).filter(|&(other, _)| stage.phase.connected(observer, other)).any(|(other, node)| {
+        node.member(NodeId(subject), stage.scene.pool).is_some_and(|view| {
+            let shown = view.status == MemberStatus::Left && view.status_ltime >= ltime;
+            shown || stage.phase.was_told(other, subject)
+        })
+    })
 }

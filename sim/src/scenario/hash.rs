@@ -35,7 +35,12 @@ fn canonical(scenario: &Scenario, out: &mut Hasher) -> fmt::Result {
         writeln!(out, "tags {:?} claim {:?}", node.tags, node.claim)?;
     }
     writeln!(out, "start {:?}", scenario.start)?;
-    writeln!(out, "config {:?}", *scenario.config)?;
+    // Where planted bugs can be had, a scenario with none of them hashes as it does elsewhere.
+    let config = format!("{:?}", *scenario.config);
+    match config.strip_suffix(", mutant: None })") {
+        Some(config) => writeln!(out, "config {config} }})")?,
+        None => writeln!(out, "config {config}")?,
+    }
     for key in scenario.config.keyring.keys() {
         // The text form of a key hides it, and two keys must not hash alike.
         writeln!(out, "key {:02x?}", key.as_bytes())?;

@@ -5,6 +5,7 @@
 //! result depends on the capsule and the limits only, not on the number of threads.
 
 mod actions;
+mod merge;
 mod nodes;
 mod plain;
 mod time;
@@ -123,7 +124,12 @@ impl Search<'_> {
         loop {
             let before = (self.best.document.clone(), self.best.seed);
             time::cut_tail(self);
+            // First, as it makes all other steps cheaper.
+            time::shorter_run(self);
             actions::remove(self);
+            if self.others > 0 {
+                merge::remove(self);
+            }
             nodes::remove(self);
             plain::remove(self);
             time::shorten(self);

@@ -10,7 +10,7 @@ const KEPT: [&str; 8] = ["title", "duration", "nodes", "mutant", "at", "for", "u
 /// Blocks whose optional keys are tried.
 const BLOCKS: [&str; 4] = ["link", "node", "fault", "work"];
 
-/// Removes keys of the file, of `network` and `config`, and of the actions, one by one.
+/// Removes keys of the file, of `network` and `config`, of the actions and of what is inside them, one by one.
 pub(super) fn remove(search: &mut Search<'_>) {
     loop {
         let paths = paths(&search.best.document);
@@ -27,7 +27,8 @@ pub(super) fn remove(search: &mut Search<'_>) {
     }
 }
 
-/// A place in a document: `["network"]`, `["config", "label"]`, `["fault", "2", "one_way"]`.
+/// A place in a document: `["network"]`, `["config", "label"]`, `["fault", "2", "one_way"]`,
+/// `["fault", "2", "degrade", "loss"]`.
 type Path = Vec<String>;
 
 fn paths(document: &Document) -> Vec<Path> {
@@ -53,6 +54,10 @@ fn paths(document: &Document) -> Vec<Path> {
             let index = index.to_string();
             let of = |inner: &String| vec![key.to_owned(), index.clone(), inner.clone()];
             paths.extend(block.keys().filter(|inner| !KEPT.contains(&inner.as_str())).map(of));
+            let parts = block.iter().filter_map(|(inner, value)| Some((inner, value.as_table()?)));
+            for (inner, part) in parts.filter(|(_, part)| part.len() > 1) {
+                paths.extend(part.keys().map(|hazard| [of(inner), vec![hazard.clone()]].concat()));
+            }
         }
     }
     paths
@@ -75,6 +80,15 @@ fn without(document: &Document, path: &[String]) -> Document {
             let block = blocks.zip(index).and_then(|(blocks, index)| blocks.get_mut(index));
             if let Some(table) = block.and_then(Value::as_table_mut) {
                 table.remove(inner);
+            }
+        }
+        [key, index, inner, hazard] => {
+            let blocks = smaller.0.get_mut(key).and_then(Value::as_array_mut);
+            let index: Option<usize> = index.parse().ok();
+            let block = blocks.zip(index).and_then(|(blocks, index)| blocks.get_mut(index));
+            let part = block.and_then(|block| block.get_mut(inner)).and_then(Value::as_table_mut);
+            if let Some(part) = part {
+                part.remove(hazard);
             }
         }
         _ => {}

@@ -50,7 +50,7 @@ fn ending(document: &Document, end: Nanos) -> Option<Document> {
 }
 
 /// Ends the run earlier by halves of what follows the last action.
-fn shorter_run(search: &mut Search<'_>) {
+pub(super) fn shorter_run(search: &mut Search<'_>) {
     loop {
         let document = &search.best.document;
         let Some(duration) = time(&document.0, "duration") else { return };
@@ -96,13 +96,22 @@ fn earlier(search: &mut Search<'_>) -> bool {
 
 /// Everything from `from` on happens earlier by `step`, the end included.
 fn moved(document: &Document, from: Nanos, step: Nanos) -> Document {
-    let mut earlier = document.clone();
+    shifted(document, from, |at| at - step)
+}
+
+/// Everything from `from` on happens later by `step`, the end included.
+pub(super) fn later(document: &Document, from: Nanos, step: Nanos) -> Document {
+    shifted(document, from, |at| at.saturating_add(step))
+}
+
+fn shifted(document: &Document, from: Nanos, to: impl Fn(Nanos) -> Nanos) -> Document {
+    let mut other = document.clone();
     let shift = |table: &mut Table, key: &str| {
         if let Some(at) = time(table, key).filter(|at| *at >= from) {
-            table.insert(key.into(), span(at - step));
+            table.insert(key.into(), span(to(at)));
         }
     };
-    shift(&mut earlier.0, "duration");
+    shift(&mut other.0, "duration");
     for key in ["fault", "work", "node"] {
         let blocks = document.blocks(key).cloned().map(|mut block| {
             let until = block_end(&block).filter(|_| block.contains_key("for"));
@@ -114,9 +123,9 @@ fn moved(document: &Document, from: Nanos, step: Nanos) -> Document {
             shift(&mut block, "until");
             block
         });
-        earlier.set_blocks(key, blocks.collect());
+        other.set_blocks(key, blocks.collect());
     }
-    earlier
+    other
 }
 
 /// Halves what lasts, one fault after the other.
@@ -145,11 +154,11 @@ fn shorter_faults(search: &mut Search<'_>) {
 }
 
 /// When what a block describes ends by itself.
-fn block_end(block: &Table) -> Option<Nanos> {
+pub(super) fn block_end(block: &Table) -> Option<Nanos> {
     let length = time(block, "for").zip(time(block, "at")).map(|(length, at)| at + length);
     length.or_else(|| time(block, "until"))
 }
 
-fn time(table: &Table, key: &str) -> Option<Nanos> {
+pub(super) fn time(table: &Table, key: &str) -> Option<Nanos> {
     parse_duration(table.get(key).and_then(Value::as_str)?).ok()
 }

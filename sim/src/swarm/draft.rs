@@ -66,6 +66,13 @@ impl Draft {
         (0..self.len()).filter(|node| self.is_free(*node, from, until)).collect()
     }
 
+    /// How many nodes go for good.
+    pub(super) fn gone_len(&self) -> usize {
+        let for_good =
+            |away: &&Vec<(Nanos, Nanos)>| away.iter().any(|(_, back)| *back == Nanos::MAX);
+        self.away.iter().filter(for_good).count()
+    }
+
     /// Keeps others from using these nodes in that time.
     pub(super) fn take(&mut self, nodes: &[usize], from: Nanos, until: Nanos) {
         for node in nodes {

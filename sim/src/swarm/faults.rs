@@ -83,7 +83,7 @@ fn few(dice: &mut Dice, draft: &Draft) -> usize {
 }
 
 /// Whether these nodes may stay away for good: somebody must be left, and who is named as a door must stay open.
-fn may_stay_away(shape: &Shape, draft: &Draft, chosen: &[usize]) -> bool {
+pub(super) fn may_stay_away(shape: &Shape, draft: &Draft, chosen: &[usize]) -> bool {
     let left = draft.free(draft.begin, FOREVER).into_iter().filter(|node| !chosen.contains(node));
     let doors = shape.seeded && chosen.iter().any(|node| *node < 2);
     left.count() >= 2 && !doors

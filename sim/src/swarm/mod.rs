@@ -8,6 +8,7 @@ pub mod document;
 mod draft;
 mod draw;
 mod faults;
+mod last;
 mod shape;
 mod tally;
 pub mod trial;
@@ -67,6 +68,7 @@ pub fn generate(seed: u64, bounds: &Bounds) -> Generated {
     let mut draft = Draft::new(&shape, labels);
     faults::draw(&draws, &shape, &mut draft);
     work::draw(&draws, &shape, &mut draft);
+    last::draw(&draws, &shape, &mut draft);
     let mut document = Document::default();
     let head = [
         ("title", Value::String(format!("Swarm, seed {seed}"))),
@@ -76,23 +78,47 @@ pub fn generate(seed: u64, bounds: &Bounds) -> Generated {
     ];
     document.0.extend(document::table(head));
     document.0.extend(shape.top);
-    let Draft { faults, works, hosts, labels, calm, .. } = draft;
+    let stay = draft.free(draft.calm, Nanos::MAX);
+    let gone = draft.gone_len();
+    let Draft { faults, works, hosts, mut labels, calm, .. } = draft;
     document.set_blocks("link", shape.links);
     document.set_blocks("node", shape.blocks.into_iter().chain(hosts).collect());
     document.set_blocks("fault", in_time(faults));
-    document.set_blocks("work", in_time(works));
-    let end = calm.saturating_add(calm_needed(&document));
+    let mut works = in_time(works);
+    document.set_blocks("work", works.clone());
+    let due = Due::of(&document, gone);
+    let mut end = calm.saturating_add(due.agreed);
+    if let Some(event) = due.spread.and_then(|_| work::late(&draws, &stay, end)) {
+        labels.insert("work event in agreement");
+        end = end.saturating_add(due.spread.unwrap_or(0)).next_multiple_of(SECOND);
+        works.push(event);
+        document.set_blocks("work", works);
+    }
     document.0.insert("duration".into(), document::span(end));
     Generated { seed, document, labels }
 }
 
-/// How long the calm must be for everything to fall due in it. Slow settings in large clusters get less: there it stays
-/// unknown.
-fn calm_needed(document: &Document) -> Nanos {
-    let parsed = parse(&document.render(), Path::new("swarm.toml"), &[]);
-    let limits = parsed.ok().as_ref().and_then(Limits::of);
-    let due = limits.map_or(CALM_MAX, |limits| limits.convergence(1));
-    due.saturating_add(CALM_MARGIN).min(CALM_MAX).next_multiple_of(SECOND)
+/// How long the calm must be for everything to fall due in it.
+struct Due {
+    /// Until all agree. Slow settings in large clusters get less: there it stays unknown.
+    agreed: Nanos,
+    /// Until an event that is sent then has reached everybody; `None`: it is not known when all agree.
+    spread: Option<Nanos>,
+}
+
+impl Due {
+    /// Of a scenario in which so many nodes go for good.
+    fn of(document: &Document, gone: usize) -> Self {
+        let parsed = parse(&document.render(), Path::new("swarm.toml"), &[]);
+        let limits = parsed.ok().as_ref().and_then(Limits::of);
+        let agreed = limits.map_or(CALM_MAX, |limits| limits.convergence(gone.max(1)));
+        let agreed = agreed.saturating_add(CALM_MARGIN);
+        let spread = limits.filter(|_| agreed <= CALM_MAX);
+        Self {
+            agreed: agreed.min(CALM_MAX).next_multiple_of(SECOND),
+            spread: spread.map(|limits| limits.dissemination().saturating_add(CALM_MARGIN)),
+        }
+    }
 }
 
 fn description(calm: Nanos) -> String {

@@ -1,6 +1,6 @@
 //! What users and operators do in a random scenario.
 
-use toml::Value;
+use toml::{Table, Value};
 
 use super::document::{span, table, texts};
 use super::draft::{Draft, name};
@@ -10,6 +10,8 @@ use crate::scenario::Nanos;
 
 /// Stream of the first kind.
 const FIRST_KIND: u64 = 1_001;
+/// Stream of the event that is sent when all agree again.
+const LATE: u64 = 2_001;
 
 /// A kind of work: its label, and what adds one of it to a draft, if there is room.
 type Kind = (&'static str, fn(&mut Dice, &Shape, &mut Draft, u64) -> bool);
@@ -38,6 +40,17 @@ pub(super) fn draw(draws: &Draws, shape: &Shape, draft: &mut Draft) {
     }
 }
 
+/// An event of one of these nodes at a time at which all must agree again, so that it is due everywhere. In few scenarios,
+/// as they last longer for it.
+pub(super) fn late(draws: &Draws, stay: &[usize], at: Nanos) -> Option<Table> {
+    let mut dice = draws.of(LATE);
+    if !dice.percent(12) || stay.is_empty() {
+        return None;
+    }
+    let who = dice.pick(stay);
+    Some(table([("at", span(at)), ("event", "late".into()), from(who)]))
+}
+
 /// A time before the calm at which somebody acts, and who.
 fn when(dice: &mut Dice, draft: &Draft) -> Option<(Nanos, usize)> {
     let at = draft.moment(dice, SECOND);
@@ -56,10 +69,17 @@ fn from(who: usize) -> (&'static str, Value) {
     ("from", Value::String(name(who)))
 }
 
+/// So many characters that compression does not shorten much.
+fn text(dice: &mut Dice, len: u64) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    (0..len).map(|_| char::from(dice.pick(LETTERS))).collect()
+}
+
 fn event(dice: &mut Dice, _shape: &Shape, draft: &mut Draft, number: u64) -> bool {
-    let payload = "x".repeat(usize::try_from(dice.small(0, 300)).unwrap_or(0));
+    let bytes = dice.small(0, 300);
+    let payload = format!("{number}{}", text(dice, bytes));
     let Some((at, who)) = any_time(dice, draft) else { return false };
-    let payload = Value::String(format!("{number}{payload}"));
+    let payload = Value::String(payload);
     draft.work(at, [("event", "deploy".into()), ("payload", payload), from(who)]);
     true
 }
@@ -68,6 +88,9 @@ fn storm(dice: &mut Dice, _shape: &Shape, draft: &mut Draft, number: u64) -> boo
     let every = dice.time(10_000_000, 500_000_000);
     let count = dice.number(5, 40);
     let length = every.saturating_mul(count);
+    // Large ones fill packets up to their limit.
+    let bytes = dice.pick(&[0, 0, 100, 400]);
+    let payload = format!("{{n}}{}", text(dice, bytes));
     let Some((at, who)) = draft.chance(dice, 1, length) else { return false };
     if at.saturating_add(length) > draft.calm {
         return false;
@@ -78,7 +101,7 @@ fn storm(dice: &mut Dice, _shape: &Shape, draft: &mut Draft, number: u64) -> boo
         at,
         [
             ("event", what),
-            ("payload", "{n}".into()),
+            ("payload", Value::String(payload)),
             ("every", span(every)),
             ("count", count),
             from(who[0]),
