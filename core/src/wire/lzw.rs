@@ -94,7 +94,7 @@ impl Bits<'_> {
 
     fn flush(self) {
         let bytes = self.count.div_ceil(u8::BITS) as usize;
-        self.out.extend_from_slice(&self.waiting.to_le_bytes()[..bytes]);
+        self.out.extend(self.waiting.to_le_bytes().into_iter().take(bytes));
     }
 }
 
@@ -137,7 +137,8 @@ impl Compressor {
                     continue;
                 }
                 if self.is_kept(code) {
-                    self.slots[slot] = self.entry(code, byte) | u64::from(free);
+                    let entry = self.entry(code, byte) | u64::from(free);
+                    *self.slots.get_mut(slot).expect("the table has this slot") = entry;
                 }
                 free += 1;
                 bits.push(code);
@@ -163,7 +164,7 @@ impl Compressor {
 
     /// Whether one more successor of `code` is remembered.
     fn is_kept(&mut self, code: u32) -> bool {
-        let successors = &mut self.successors[code as usize];
+        let successors = self.successors.get_mut(code as usize).expect("codes are below 4,097");
         let kept = *successors != SUCCESSORS_KEPT;
         *successors = successors.saturating_add(1);
         kept
@@ -193,7 +194,7 @@ impl Compressor {
         let spread = (code << 8 | u32::from(byte)).wrapping_mul(SPREAD);
         let mut slot = (spread >> (u32::BITS - SLOT_BITS)) as usize;
         loop {
-            let held = self.slots[slot];
+            let held = *self.slots.get(slot).expect("the table has this slot");
             if held >> 32 != u64::from(self.stamp) {
                 return (slot, None);
             }
