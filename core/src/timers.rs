@@ -74,6 +74,8 @@ pub(crate) struct Timers {
     /// A bit for each fixed timer whose loop is stuck.
     stuck: u16,
     keyed: BTreeSet<(Instant, TimerKind)>,
+    /// The first of them, at hand: it is asked for after every input.
+    first: Option<(Instant, TimerKind)>,
 }
 
 impl Default for Timers {
@@ -84,6 +86,7 @@ impl Default for Timers {
             sends_block: false,
             stuck: 0,
             keyed: BTreeSet::new(),
+            first: None,
         }
     }
 }
@@ -91,7 +94,7 @@ impl Default for Timers {
 impl Timers {
     /// The earliest timer; equal times go by the order of [`TimerKind`].
     pub(crate) fn next(&self) -> Option<(Instant, TimerKind)> {
-        let mut best = self.keyed.first().copied();
+        let mut best = self.first;
         let mut left = self.set & !self.stuck;
         while left != 0 {
             let slot = left.trailing_zeros() as usize;
@@ -136,11 +139,17 @@ impl Timers {
     /// Adds a keyed timer. The owner remembers `at`, it is needed to cancel.
     pub(crate) fn add(&mut self, at: Instant, kind: TimerKind) {
         self.keyed.insert((at, kind));
+        if self.first.is_none_or(|first| (at, kind) < first) {
+            self.first = Some((at, kind));
+        }
     }
 
     /// Removes a keyed timer; no effect if it already fired, or for a fixed one.
     pub(crate) fn cancel(&mut self, at: Instant, kind: TimerKind) {
         self.keyed.remove(&(at, kind));
+        if self.first == Some((at, kind)) {
+            self.first = self.keyed.first().copied();
+        }
     }
 
     /// Whether sends block from now on. When they do no longer, stuck loops go on at once: first the probe, which has

@@ -14,10 +14,12 @@ use crate::world;
 
 /// Memory of one observer's own row about one subject, with probe ring and slack; see ARCHITECTURE.md.
 const BYTES_PER_PAIR: u64 = 24;
-/// Pairs of which one byte of ground truth says who sees whom.
+/// Pairs of which one byte of ground truth says who sees whom, once views differ much.
 const PAIRS_PER_BYTE: u64 = 8;
-/// Memory of a node apart from its table: timers, generators, queues, coordinates, packets in flight.
-const BYTES_PER_NODE: u64 = 16 << 10;
+/// Memory of a node apart from its table and coordinates: timers, generators, queues, what the world keeps about it.
+const BYTES_PER_NODE: u64 = 10 << 10;
+/// Memory of a peer's coordinate, in a hash table that is at most seven eighths full.
+const BYTES_PER_PEER: u64 = 128;
 /// Loss from which on members are suspected so often that in the end every row of a table differs from the start.
 const LOSS_THAT_DIFFERS: u32 = 50_000;
 
@@ -182,17 +184,32 @@ pub fn jobs_of(
 /// Memory that one world of this scenario will take, roughly.
 #[must_use]
 pub fn world_bytes(scenario: &Scenario) -> u64 {
-    bytes_of(scenario.nodes.len(), shares_tables(scenario))
+    let nodes = scenario.nodes.len();
+    bytes_of(nodes, shares_tables(scenario), peers_met(scenario).min(nodes))
 }
 
-/// Memory of a world of so many nodes, whether their tables are `shared` or each has its own.
+/// How many peers a node probes in the whole run at most, if it keeps their coordinates.
+fn peers_met(scenario: &Scenario) -> usize {
+    let interval = scenario.config.probe_interval.as_nanos();
+    if !scenario.config.coordinates || interval == 0 {
+        return 0;
+    }
+    usize::try_from(u128::from(scenario.duration) / interval).unwrap_or(usize::MAX)
+}
+
+/// Memory of a world of so many nodes, whether their tables are `shared` or each has its own. Each keeps the coordinates
+/// of so many `peers`.
 #[must_use]
-pub fn bytes_of(nodes: usize, shared: bool) -> u64 {
-    let nodes = u64::try_from(nodes).unwrap_or(u64::MAX);
+pub fn bytes_of(nodes: usize, shared: bool, peers: usize) -> u64 {
+    let count = |it: usize| u64::try_from(it).unwrap_or(u64::MAX);
+    let (nodes, peers) = (count(nodes), count(peers));
     let pairs = nodes.saturating_mul(nodes);
-    let tables = if shared { 0 } else { pairs.saturating_mul(BYTES_PER_PAIR) };
-    let truth = pairs / PAIRS_PER_BYTE;
-    tables.saturating_add(truth).saturating_add(nodes.saturating_mul(BYTES_PER_NODE))
+    let differing = pairs.saturating_mul(BYTES_PER_PAIR).saturating_add(pairs / PAIRS_PER_BYTE);
+    let tables = if shared { 0 } else { differing };
+    let room = (peers.saturating_mul(8) / 7).checked_next_power_of_two().unwrap_or(u64::MAX);
+    let coordinates = if peers == 0 { 0 } else { room.saturating_mul(BYTES_PER_PEER) };
+    let each = BYTES_PER_NODE.saturating_add(coordinates);
+    tables.saturating_add(nodes.saturating_mul(each))
 }
 
 /// Whether the nodes will hold most of their tables in common to the end: they start with the same one, and nothing in

@@ -12,19 +12,25 @@ use super::{Finding, Kind, Stage};
 use crate::fact::{Arrived, Fact, Moment};
 use crate::scenario::{Nanos, NodeIndex, Scenario};
 
-/// What each node handles, and its probe round.
+/// What one node handles, and its probe round.
+#[derive(Clone, Copy, Debug)]
+struct Host {
+    /// Who sent the datagram that it handles now.
+    sender: Option<NodeIndex>,
+    /// The id that it had last.
+    id: Option<NodeId>,
+    /// When its running round began.
+    began: Nanos,
+    /// When its last process ended; [`Nanos::MAX`]: one runs, or none ever did.
+    ended: Nanos,
+}
+
+/// What all nodes do.
 #[derive(Debug)]
 pub(super) struct Checker {
-    /// Who sent the datagram that a node handles now.
-    senders: Vec<Option<NodeIndex>>,
-    /// When the running round of each node began.
-    began: Vec<Nanos>,
-    /// When the last process of each host ended; [`Nanos::MAX`]: one runs, or none ever did.
-    ended: Vec<Nanos>,
+    hosts: Vec<Host>,
     /// Every address has always been that of one host, who announces it.
     distinct: bool,
-    /// The id that each host had last.
-    ids: Vec<Option<NodeId>>,
 }
 
 impl Checker {
@@ -36,18 +42,19 @@ impl Checker {
         let honest = scenario.nodes.iter().all(|spec| spec.addr == spec.advertise);
         Self {
             distinct: honest && addresses.len() == count,
-            senders: vec![None; count],
-            began: vec![0; count],
-            ended: vec![Nanos::MAX; count],
-            ids: vec![None; count],
+            hosts: vec![Host { sender: None, id: None, began: 0, ended: Nanos::MAX }; count],
         }
     }
 
     /// Whether nobody has carried this name since `since`.
     fn is_vacant(&self, id: NodeId, since: Nanos) -> bool {
-        let mut owners =
-            self.ids.iter().zip(&self.ended).filter(|(it, _)| **it == Some(id)).peekable();
-        owners.peek().is_some() && owners.all(|(_, ended)| *ended < since)
+        // Mostly a name is that of the host with this number, which spares a look at all of them.
+        let usual = self.hosts.get(id.index());
+        if usual.is_some_and(|host| host.id == Some(id) && host.ended >= since) {
+            return false;
+        }
+        let mut owners = self.hosts.iter().filter(|host| host.id == Some(id)).peekable();
+        owners.peek().is_some() && owners.all(|host| host.ended < since)
     }
 }
 
@@ -64,28 +71,30 @@ impl super::Checker for Checker {
         let node = moment.node as usize;
         match *fact {
             Fact::Started { .. } => {
-                self.ids[node] = stage.own_id(moment.node);
-                self.ended[node] = Nanos::MAX;
+                let host = &mut self.hosts[node];
+                host.id = stage.own_id(moment.node);
+                host.ended = Nanos::MAX;
             }
-            Fact::Ended(_) => self.ended[node] = moment.at,
+            Fact::Ended(_) => self.hosts[node].ended = moment.at,
             Fact::Input(arrived) => {
-                self.senders[node] = match arrived {
+                self.hosts[node].sender = match arrived {
                     Arrived::Datagram { from, .. } => Some(from),
                     Arrived::Timeout | Arrived::Stream { .. } | Arrived::Command { .. } => None,
                 };
             }
-            Fact::Trace(&Trace::ProbeStarted { .. }) => self.began[node] = moment.at,
+            Fact::Trace(&Trace::ProbeStarted { .. }) => self.hosts[node].began = moment.at,
             Fact::Trace(&Trace::ProbeEnded { target, outcome, .. }) => {
                 finding.exercise();
                 let by_another = match outcome {
                     ProbeOutcome::Direct { .. } => {
-                        let sender = self.senders[node].and_then(|from| self.ids[from as usize]);
+                        let sender = self.hosts[node].sender;
+                        let sender = sender.and_then(|from| self.hosts[from as usize].id);
                         self.distinct && sender.is_some_and(|sender| sender != target)
                     }
                     ProbeOutcome::Late | ProbeOutcome::Stream => false,
                     ProbeOutcome::Failed { .. } => return,
                 };
-                let vacant = self.is_vacant(target, self.began[node]);
+                let vacant = self.is_vacant(target, self.hosts[node].began);
                 if (by_another || vacant) && stage.phase.is_faithful() {
                     finding.violate(moment.at, || {
                         let (host, member) = (stage.host(moment.node), stage.member(target));

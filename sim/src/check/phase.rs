@@ -14,7 +14,7 @@ use uwasa_core::pool::NodeId;
 use uwasa_core::trace::{MemberState, MemberStatus};
 
 use super::limits::Limits;
-use super::{Kind, Map};
+use super::{Kind, Map, PAIRS_NODES_MAX};
 use crate::fact::{End, Fact, Moment, Scene};
 use crate::scenario::{FaultKind, Latency, Link, Nanos, NodeIndex, Scenario, Start};
 
@@ -73,6 +73,8 @@ pub struct Phase {
     joined: Vec<(NodeIndex, NodeIndex)>,
     /// Groups of hosts that know of each other, by their smallest index; of the last disturbance.
     groups: Option<Vec<u32>>,
+    /// Whether there are so few nodes that pairs of them are looked at: only those who judge pairs ask for groups.
+    grouped: bool,
 }
 
 impl Phase {
@@ -96,6 +98,7 @@ impl Phase {
             commands: Map::default(),
             joined: Vec::new(),
             groups: None,
+            grouped: scenario.nodes.len() <= PAIRS_NODES_MAX,
         }
     }
 
@@ -143,6 +146,7 @@ impl Phase {
     }
 
     /// Whether two hosts can find each other: since the last disturbance one knows of the other, or of somebody who does.
+    /// Never in a world of more than [`PAIRS_NODES_MAX`] nodes, where it is not looked at.
     #[must_use]
     pub fn connected(&self, one: NodeIndex, other: NodeIndex) -> bool {
         self.groups.as_ref().is_some_and(|groups| groups[one as usize] == groups[other as usize])
@@ -152,7 +156,7 @@ impl Phase {
         match kind {
             Kind::Input => {
                 let settled = self.disturbed_at.is_none_or(|at| moment.at >= at + SETTLE);
-                if self.groups.is_none() && settled {
+                if self.groups.is_none() && self.grouped && settled {
                     self.groups = Some(self.group(scene));
                 }
             }
@@ -325,8 +329,13 @@ impl Phase {
     fn group(&self, scene: Scene<'_>) -> Vec<u32> {
         let mut roots: Vec<u32> = (0..).take(self.processes.len()).collect();
         let calls = !scene.scenario.config.reconnect_interval.is_zero();
+        let mut apart = self.members().filter(|&one| self.is_live(one)).count();
         for one in self.members().filter(|&one| self.is_live(one)) {
             let Some(node) = scene.nodes[one as usize].as_ref() else { continue };
+            if apart <= 1 {
+                // Everybody can find everybody already.
+                break;
+            }
             for other in self.members().filter(|&other| other != one && self.is_live(other)) {
                 let Some(view) = node.member(NodeId(other), scene.pool) else { continue };
                 let knows = match view.status {
@@ -338,8 +347,8 @@ impl Phase {
                     }
                     MemberStatus::Left => false,
                 };
-                if knows {
-                    unite(&mut roots, one, other);
+                if knows && unite(&mut roots, one, other) {
+                    apart -= 1;
                 }
             }
         }
@@ -397,9 +406,11 @@ fn root(roots: &[u32], mut node: u32) -> u32 {
     node
 }
 
-fn unite(roots: &mut [u32], one: u32, other: u32) {
+/// Makes one group of those of two hosts; false: they are in the same.
+fn unite(roots: &mut [u32], one: u32, other: u32) -> bool {
     let (one, other) = (root(roots, one), root(roots, other));
     roots[one.max(other) as usize] = one.min(other);
+    one != other
 }
 
 /// Whether a link loses nothing and brings every answer to a ping in time.

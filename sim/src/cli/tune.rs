@@ -72,6 +72,8 @@ pub(super) struct TuneArgs {
     quiet: bool,
 }
 
+/// Peers that a node probes in a long search run.
+const PEERS: usize = 400;
 /// Rows of the table of settings.
 const ROWS: usize = 12;
 
@@ -88,7 +90,7 @@ pub(super) fn tune(args: &TuneArgs, console: &mut Console) -> Exit {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let wanted = args.jobs.map_or(cores, usize::from);
     let nodes = usize::try_from(args.nodes).unwrap_or(usize::MAX);
-    let world = (nodes, runner::bytes_of(nodes, false));
+    let world = (nodes, runner::bytes_of(nodes, false, PEERS.min(nodes)));
     let jobs = runner::jobs_of(world, ask.budget, wanted, runner::memory_available());
     if let Some(limited) = jobs.limited.filter(|_| !args.quiet) {
         console.error(limited);

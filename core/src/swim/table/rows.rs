@@ -105,6 +105,20 @@ impl Row {
 /// At most one row in so many may differ from the shared ones; an own list costs about what they do then.
 const ONE_DIFFERS_IN: usize = 8;
 
+/// Which ids may differ: a bit for every 64th. Mostly it says no, which spares a look at memory that is not at hand.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Traces(u64);
+
+impl Traces {
+    fn note(&mut self, id: NodeId) {
+        self.0 |= 1 << (id.0 % u64::BITS);
+    }
+
+    fn may_have(self, id: NodeId) -> bool {
+        self.0 & (1 << (id.0 % u64::BITS)) != 0
+    }
+}
+
 /// The rows of one table, by id.
 #[derive(Clone, Debug)]
 pub(super) enum Rows {
@@ -114,6 +128,8 @@ pub(super) enum Rows {
     Shared {
         base: Arc<[Row]>,
         differing: IdMap<Row>,
+        /// Where to look in `differing` at all.
+        traces: Traces,
         /// As long as an own list would be: ids beyond `base` are in `differing`, or unknown.
         len: usize,
     },
@@ -131,7 +147,7 @@ impl Rows {
     pub(super) fn get(&self, id: NodeId) -> Row {
         let row = match self {
             Self::Own(rows) => rows.get(id.index()),
-            Self::Shared { base, differing, .. } if differing.is_empty() => base.get(id.index()),
+            Self::Shared { base, traces, .. } if !traces.may_have(id) => base.get(id.index()),
             Self::Shared { base, differing, .. } => {
                 differing.get(&id).or_else(|| base.get(id.index()))
             }
@@ -143,12 +159,13 @@ impl Rows {
     pub(super) fn set(&mut self, id: NodeId, row: Row) {
         match self {
             Self::Own(rows) => rows[id.index()] = row,
-            Self::Shared { base, differing, len } => {
+            Self::Shared { base, differing, traces, len } => {
                 debug_assert!(id.index() < *len, "{id:?} is beyond the end");
                 if base.get(id.index()).copied().unwrap_or(Row::NONE) == row {
                     differing.remove(&id);
                 } else {
                     differing.insert(id, row);
+                    traces.note(id);
                 }
                 if differing.len() > *len / ONE_DIFFERS_IN {
                     let mut rows = base.to_vec();
@@ -207,7 +224,8 @@ impl Rows {
     pub(super) fn share(&mut self) {
         if let Self::Own(rows) = self {
             let (len, base) = (rows.len(), core::mem::take(rows).into());
-            *self = Self::Shared { base, differing: IdMap::default(), len };
+            let (differing, traces) = (IdMap::default(), Traces::default());
+            *self = Self::Shared { base, differing, traces, len };
         }
     }
 }
