@@ -28,73 +28,12 @@ pub enum DecompressError {
     Empty,
 }
 
-/// Starts an empty table.
-const CLEAR: u32 = 1 << LITERAL_BITS;
-/// Ends the data.
-const END: u32 = CLEAR + 1;
-/// Width of the first codes in bits.
-const WIDTH_MIN: u32 = LITERAL_BITS as u32 + 1;
-/// Width of the last ones.
-const WIDTH_MAX: u32 = 12;
-/// Codes that a table holds.
-const CODES_MAX: u32 = 1 << WIDTH_MAX;
-/// One more string that begins with the same code is given a code and not remembered, once: weezl does the same.
-const SUCCESSORS_KEPT: u8 = 16;
-/// Slots of a compressor's hash table, by their bits: at most half of them are taken.
-const SLOT_BITS: u32 = WIDTH_MAX + 1;
-
-/// A compressor that keeps its table (64 KiB) between messages.
-///
-/// Its bytes are those of weezl's encoder, whose tree of small searched lists took nearly half of the time of a
-/// simulated cluster; here a string one byte longer is found in a hash table.
-pub struct Compressor {
-    /// Stamp of the table that an entry belongs to, 20 bits of code and byte, 12 bits of the code for both.
-    slots: Box<[u64]>,
-    /// The table in use; what bears another stamp is not there.
-    stamp: u32,
-    /// By code, how many strings are that of this code and one byte more.
-    successors: Box<[u8]>,
-}
+/// A compressor that keeps its table memory (up to about 250 KB after large inputs) between messages.
+pub struct Compressor(weezl::encode::Encoder);
 
 impl Default for Compressor {
     fn default() -> Self {
-        Self {
-            slots: vec![0; 1 << SLOT_BITS].into_boxed_slice(),
-            stamp: 0,
-            successors: vec![0; CODES_MAX as usize + 1].into_boxed_slice(),
-        }
-    }
-}
-
-/// Codes on their way into bytes.
-struct Bits<'a> {
-    out: &'a mut Vec<u8>,
-    waiting: u64,
-    count: u32,
-    width: u32,
-}
-
-impl Bits<'_> {
-    fn push(&mut self, code: u32) {
-        self.waiting |= u64::from(code) << self.count;
-        self.count += self.width;
-        if self.count >= u32::BITS {
-            self.out.extend_from_slice(&self.waiting.to_le_bytes()[..4]);
-            self.waiting >>= u32::BITS;
-            self.count -= u32::BITS;
-        }
-    }
-
-    /// The codes from `free` on are free: makes room for those, if `spare` of them would not fit.
-    fn widen(&mut self, free: u32, spare: u32) {
-        if free + spare > 1 << self.width && self.width < WIDTH_MAX {
-            self.width += 1;
-        }
-    }
-
-    fn flush(self) {
-        let bytes = self.count.div_ceil(u8::BITS) as usize;
-        self.out.extend(self.waiting.to_le_bytes().into_iter().take(bytes));
+        Self(weezl::encode::Encoder::new(BitOrder::Lsb, LITERAL_BITS))
     }
 }
 
@@ -114,95 +53,26 @@ impl Compressor {
     /// Appends `input`, compressed, to `out` if that takes at most `limit` bytes. Otherwise returns false and leaves
     /// `out` as it was.
     pub fn compress_within(&mut self, input: &[u8], limit: usize, out: &mut Vec<u8>) -> bool {
+        self.0.reset();
+        self.0.finish();
         let start = out.len();
-        if !self.encode(input, limit, out) || out.len() - start > limit {
-            out.truncate(start);
-            return false;
-        }
-        true
-    }
-
-    /// The same, but what is appended may be longer than `limit`, or unfinished if that is sure and this is false.
-    fn encode(&mut self, input: &[u8], limit: usize, out: &mut Vec<u8>) -> bool {
-        let start = out.len();
-        let mut bits = Bits { out, waiting: 0, count: 0, width: WIDTH_MIN };
-        bits.push(CLEAR);
-        let mut free = self.clear();
-        if let Some((&first, rest)) = input.split_first() {
-            let mut code = u32::from(first);
-            for &byte in rest {
-                let (slot, found) = self.find(code, byte);
-                if let Some(longer) = found {
-                    code = longer;
-                    continue;
-                }
-                if self.is_kept(code) {
-                    let entry = self.entry(code, byte) | u64::from(free);
-                    *self.slots.get_mut(slot).expect("the table has this slot") = entry;
-                }
-                free += 1;
-                bits.push(code);
-                bits.widen(free, 0);
-                if free == CODES_MAX + 1 {
-                    bits.push(CLEAR);
-                    bits.width = WIDTH_MIN;
-                    free = self.clear();
-                }
-                if bits.out.len() - start > limit {
-                    return false;
-                }
-                code = byte.into();
-            }
-            bits.push(code);
-            // The reader adds an entry for this code too, before it reads the next one.
-            bits.widen(free, 1);
-        }
-        bits.push(END);
-        bits.flush();
-        true
-    }
-
-    /// Whether one more successor of `code` is remembered.
-    fn is_kept(&mut self, code: u32) -> bool {
-        let successors = self.successors.get_mut(code as usize).expect("codes are below 4,097");
-        let kept = *successors != SUCCESSORS_KEPT;
-        *successors = successors.saturating_add(1);
-        kept
-    }
-
-    /// Forgets every string of more than one byte. Returns the first free code.
-    fn clear(&mut self) -> u32 {
-        self.successors.fill(0);
-        self.stamp = self.stamp.wrapping_add(1);
-        if self.stamp == 0 {
-            self.slots.fill(0);
-            self.stamp = 1;
-        }
-        END + 1
-    }
-
-    /// What a slot holds for the string of `code` and `byte`, its own code left out.
-    fn entry(&self, code: u32, byte: u8) -> u64 {
-        u64::from(self.stamp) << 32 | u64::from(code << 8 | u32::from(byte)) << WIDTH_MAX
-    }
-
-    /// The slot of the string of `code` and `byte`, and its code; `None`: the slot is free for it.
-    fn find(&self, code: u32, byte: u8) -> (usize, Option<u32>) {
-        /// The golden ratio in 32 bits: neighbours end up far apart.
-        const SPREAD: u32 = 0x9e37_79b9;
-        let entry = self.entry(code, byte);
-        let spread = (code << 8 | u32::from(byte)).wrapping_mul(SPREAD);
-        let mut slot = (spread >> (u32::BITS - SLOT_BITS)) as usize;
+        let (mut rest, mut filled) = (input, start);
         loop {
-            let held = *self.slots.get(slot).expect("the table has this slot");
-            if held >> 32 != u64::from(self.stamp) {
-                return (slot, None);
+            let room = (rest.len() + 64).clamp(64, ROOM_MAX).min(limit - (filled - start));
+            out.resize(filled + room, 0);
+            let (_, free) = out.split_at_mut(filled);
+            let step = self.0.encode_bytes(rest, free);
+            rest = rest.get(step.consumed_in..).unwrap_or_default();
+            filled += step.consumed_out;
+            if matches!(step.status, Ok(LzwStatus::Done)) {
+                out.truncate(filled);
+                return true;
             }
-            if held >> WIDTH_MAX == entry >> WIDTH_MAX {
-                let code = u32::try_from(held & u64::from(CODES_MAX - 1));
-                return (slot, Some(code.expect("12 bits")));
+            assert!(step.status.is_ok(), "every byte is a valid 8-bit literal");
+            if filled - start == limit {
+                out.truncate(start);
+                return false;
             }
-            slot = (slot + 1) % self.slots.len();
         }
     }
 }
