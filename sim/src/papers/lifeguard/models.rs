@@ -26,7 +26,8 @@ pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet, seeds: u64) -> Result<()
     if lab.effort < Effort::Full {
         return Ok(());
     }
-    let cells: Vec<Cell> = whole_grid().filter(|it| it.concurrent == CONCURRENT).collect();
+    let cells: Vec<Cell> =
+        whole_grid().filter(|it| it.concurrent == CONCURRENT && it.is_quick()).collect();
     let [swim, probe, suspicion, _, all] = &CONFIGURATIONS;
     let mut rows = Vec::new();
     let mut kept = Vec::new();
@@ -48,7 +49,7 @@ pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet, seeds: u64) -> Result<()
     }
     sheet.heading("What the model of an anomaly decides");
     let head = [
-        "C = 16, all D and I",
+        "C = 16, every D, I = 1, 4, 64, 256 ms",
         "SWIM, FP per run",
         "LHA-Probe, of SWIM",
         "LHA-Suspicion",

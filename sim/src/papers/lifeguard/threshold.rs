@@ -47,7 +47,7 @@ fn measure(lab: &Lab<'_>, configuration: &Configuration) -> Result<Latency, Pape
         let mut sets = configuration.sets();
         sets.push(blocked(concurrent));
         // About as many detections from each number of anomalies.
-        let seeds = lab.pick(320, 80).div_ceil(concurrent.into());
+        let seeds = lab.pick(160, 60).div_ceil(concurrent.into());
         for latency in
             lab.count(FILE, &sets, seeds)?.iter().flat_map(|run| latencies(run, concurrent))
         {
