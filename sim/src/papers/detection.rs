@@ -150,8 +150,8 @@ pub(super) fn reproduce(lab: &Lab<'_>) -> Result<Sheet, PapersError> {
     gates(&mut sheet, &measured);
     sheet.plot(chart(&measured));
     sheet.say(
-        "Dashed: the floor. The steps are its plateau: nothing is declared before `T + B`. Both are the same within the \
-         error of the sample.",
+        "Dashed: the floor. Nothing is declared before `T + B`, and half after `0.69 T` more. Both are the same within the error \
+         of the sample.",
     );
     sheet.commands(&[
         "cargo sim run scenarios/papers/detection.toml --seeds 1000 --set nodes=50",

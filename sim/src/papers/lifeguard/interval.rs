@@ -49,7 +49,7 @@ const GATES: [(f64, f64); 5] = [(1.0, 1.0), (0.55, 0.80), (0.0, 0.06), (0.85, 1.
 
 /// Why gates are missed.
 const MISSES: &str = "LHA-Probe, the Buddy System and the load are as published. LHA-Suspicion and Lifeguard leave more false positives than \
-     published, and nearly all of these are in cells with I = 1 or 4 ms and D of 2 s and more: a member that works for a \
+     published, and most of these are in cells with I = 1 or 4 ms and D of 2 s and more: a member that works for a \
      millisecond takes ten inputs, finds more than that waiting each time, never catches up, and so never reads a refutation. \
      The longest suspicion, 63 s, ends within the 120 s even so; that is what beta = 6 can save. The same limit is what makes \
      LHA-Probe useful at I = 1 ms and D of 0.5 and 2 s, where fewer accusations keep the backlog short. If inputs cost \
