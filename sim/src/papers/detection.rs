@@ -18,7 +18,7 @@ const FILE: File = scenario_file!("detection.toml");
 const SLACK: f64 = 0.03;
 /// Most seconds between the verdicts of the members, in the median run.
 const SPREAD_MAX: f64 = 0.5;
-/// Largest cluster whose very last member must keep to it as well: beyond, the rules themselves do not.
+/// Largest cluster whose very last member keeps to it as well: beyond, the rules themselves do not.
 const SPREAD_NODES: u32 = 200;
 /// How far the spread may be from that of the rules alone.
 const RULES_SLACK: f64 = 0.15;
@@ -233,8 +233,9 @@ fn tables(sheet: &mut Sheet, measured: &[Measured]) {
     sheet.say(
         "Which spread is to stay below half a second? The figure comes from kinship's 100 members, first to last. The time \
          of the very last member grows with the logarithm of the size: at 1,000 members the rules alone need more than half \
-         a second from first to last, so no implementation can keep it there. What is gated: first to last up to 200 members; \
-         at every size the span from the 5th to the 95th of a hundred survivors; and first to last against the rules alone.",
+         a second from first to last, so that no implementation of them can keep it there, and the gate is missed. The span \
+         from the 5th to the 95th of a hundred survivors hardly grows and keeps to half a second at every size; it is gated \
+         too, and so is first to last against the rules alone.",
     );
 }
 
@@ -243,10 +244,9 @@ fn gates(sheet: &mut Sheet, measured: &[Measured]) {
         let nodes = size(it.nodes);
         let name = format!("p50 at N = {nodes}, s");
         sheet.gate(Gate::within(name, it.first_p50, known.published, SLACK));
-        if it.nodes <= SPREAD_NODES {
-            let name = format!("first to last in the median run at N = {nodes}, s");
-            sheet.gate(Gate::new(name, it.spread_p50, 0.0, SPREAD_MAX));
-        }
+        let name = format!("first to last in the median run at N = {nodes}, s");
+        let gate = Gate::new(name, it.spread_p50, 0.0, SPREAD_MAX);
+        sheet.gate(if it.nodes > SPREAD_NODES { gate.known(SPREAD_MAX, 0.7) } else { gate });
         let name = format!("5 to 95 % of survivors in the median run at N = {nodes}, s");
         sheet.gate(Gate::new(name, it.middle_p50, 0.0, SPREAD_MAX));
         let name = format!("first to last in the median run at N = {nodes}, to the rules alone");
