@@ -73,7 +73,7 @@ pub(super) fn reproduce(lab: &Lab<'_>) -> Result<Sheet, PapersError> {
     sheet.say(
         "Two settings besides. The probe window grows to nine times its length, as in the paper's text \
          (`awareness_max_multiplier = 9`; memberlist's 8 stops at eight times). And anomalous members need 0.1 ms for each \
-         datagram or timer (`slow`): Debian's serf 0.8.2 was measured to spend 50 to 130 µs of processor time on a datagram, be \
+         datagram or timer (`slow`): Debian's serf 0.8.2 was measured to spend 50 to 140 µs of processor time on a datagram, be \
          it a ping or eight updates in one, when it finds 200 of them in its socket. Without this a member reads a backlog of \
          any length in no time. Not changed: relays answer with a nack after the whole probe timeout, \
          as that serf does (0.502 to 0.509 s in the LAN profile, 0.201 to 0.207 s in the local one), although the paper is said \
