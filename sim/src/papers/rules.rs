@@ -49,47 +49,35 @@ struct Rumour {
     agenda: BinaryHeap<Reverse<(u64, Step)>>,
     /// Transmissions each member still has; `None`: it does not know the update.
     left: Vec<Option<u32>>,
-    delays: Vec<u64>,
+    /// When who heard of it, ascending.
+    heard: Vec<(u64, usize)>,
 }
 
 /// Delays after sending at which the members of a cluster of `nodes` hear the update, ascending, the sender's own 0
 /// included; those that never hear it are missing. Of a million packets `loss_ppm`, less than all, are lost.
 #[must_use]
 pub fn spread(model: Model, nodes: usize, loss_ppm: u32, seed: u64) -> Vec<u64> {
-    let loss_ppm = u64::from(loss_ppm).min(MILLION - 1);
-    let mut rumour = Rumour {
-        rng: ChaCha8Rng::seed_from_u64(seed),
-        model,
-        loss_ppm,
-        end: END * MILLION / (MILLION - loss_ppm),
-        agenda: BinaryHeap::new(),
-        left: vec![None; nodes],
-        delays: Vec::new(),
-    };
-    if model == Model::WithProbes {
-        for node in 0..nodes {
-            let phase = rumour.below(PROBE_INTERVAL);
-            rumour.plan(phase, Step::Probe { node });
-        }
-    }
+    let mut rumour = Rumour::new(model, nodes, loss_ppm, ChaCha8Rng::seed_from_u64(seed));
     rumour.hear(0, 0);
-    while let Some(Reverse((now, step))) = rumour.agenda.pop() {
-        match step {
-            Step::Arrival { to } => rumour.hear(now, to),
-            Step::Gossip { node } => rumour.gossip(now, node),
-            Step::Probe { node } => rumour.probe(now, node),
-            Step::Ping { from, to, carries } => {
-                // Answered before the rest of the packet is looked at.
-                if rumour.transmit(to) {
-                    rumour.deliver(now, from);
-                }
-                if carries {
-                    rumour.hear(now, to);
-                }
-            }
-        }
+    rumour.play();
+    rumour.heard.into_iter().map(|(delay, _)| delay).collect()
+}
+
+/// Delays after the first verdict at which the members of a cluster of `nodes` hold a suspect for failed, ascending, the
+/// first one's own 0 included. Everybody's suspicion starts when it hears of it, by random phases and probes without
+/// loss, and lasts equally long; the word of the death spreads by the same rules from all whose suspicion is over.
+#[must_use]
+pub fn verdicts(nodes: usize, seed: u64) -> Vec<u64> {
+    let rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut suspicion = Rumour::new(Model::WithProbes, nodes, 0, rng);
+    suspicion.hear(0, 0);
+    suspicion.play();
+    let mut death = Rumour::new(Model::WithProbes, nodes, 0, suspicion.rng);
+    for (delay, node) in suspicion.heard {
+        death.plan(delay, Step::Arrival { to: node });
     }
-    rumour.delays
+    death.play();
+    death.heard.into_iter().map(|(delay, _)| delay).collect()
 }
 
 /// Transmissions per member and update: `4 * ceil(log10(n + 1))`, four times the number of digits.
@@ -98,6 +86,45 @@ fn budget(nodes: usize) -> u32 {
 }
 
 impl Rumour {
+    fn new(model: Model, nodes: usize, loss_ppm: u32, rng: ChaCha8Rng) -> Self {
+        let loss_ppm = u64::from(loss_ppm).min(MILLION - 1);
+        let mut rumour = Self {
+            rng,
+            model,
+            loss_ppm,
+            end: END * MILLION / (MILLION - loss_ppm),
+            agenda: BinaryHeap::new(),
+            left: vec![None; nodes],
+            heard: Vec::new(),
+        };
+        if model == Model::WithProbes {
+            for node in 0..nodes {
+                let phase = rumour.below(PROBE_INTERVAL);
+                rumour.plan(phase, Step::Probe { node });
+            }
+        }
+        rumour
+    }
+
+    fn play(&mut self) {
+        while let Some(Reverse((now, step))) = self.agenda.pop() {
+            match step {
+                Step::Arrival { to } => self.hear(now, to),
+                Step::Gossip { node } => self.gossip(now, node),
+                Step::Probe { node } => self.probe(now, node),
+                Step::Ping { from, to, carries } => {
+                    // Answered before the rest of the packet is looked at.
+                    if self.transmit(to) {
+                        self.deliver(now, from);
+                    }
+                    if carries {
+                        self.hear(now, to);
+                    }
+                }
+            }
+        }
+    }
+
     fn below(&mut self, bound: u64) -> u64 {
         // The modulus favours small numbers by less than 2^-30.
         self.rng.next_u64() % bound
@@ -130,7 +157,7 @@ impl Rumour {
         if self.left[node].is_some() {
             return;
         }
-        self.delays.push(now);
+        self.heard.push((now, node));
         self.left[node] = Some(budget(self.left.len()));
         // A phase that is drawn now is as random as one that was fixed before.
         let wait = match self.model {

@@ -1,18 +1,21 @@
-//! The interval experiment: false failure events and load, by configuration and number of anomalies.
+//! The interval experiment: false failure events, by configuration, number of anomalies, their length and their distance.
 
 use serde::Serialize;
 
-use super::{CONFIGURATIONS, Configuration, TUNED, anomalous};
+use super::load;
+use super::models;
+use super::{CONFIGURATIONS, Configuration, TUNED, blocked, slow};
 use crate::papers::lab::{File, Lab, Run, scenario_file};
 use crate::papers::sheet::{Gate, Sheet};
 use crate::papers::words::{figure, percent};
 use crate::papers::{Effort, PapersError};
 use crate::report::plot::{Dash, Line, Plot, Scale};
+use crate::report::stats::number;
 use crate::report::thousands;
 
 const FILE: File = scenario_file!("lifeguard.toml");
 
-/// Numbers of concurrent anomalies C with the paper's false positives of SWIM and of Lifeguard (Figure 2).
+/// Numbers of concurrent anomalies C with the paper's false positives of SWIM and of Lifeguard (Figure 2), in 480 runs.
 const CONCURRENT: [(u32, u32, u32); 9] = [
     (1, 923, 19),
     (4, 5_958, 141),
@@ -24,43 +27,64 @@ const CONCURRENT: [(u32, u32, u32); 9] = [
     (28, 76_880, 1_338),
     (32, 81_614, 1_201),
 ];
+/// Runs of the paper per configuration, and per configuration and number of anomalies.
+const RUNS: [f64; 2] = [4_320.0, 480.0];
 
 /// Milliseconds blocked, D.
 const DURATIONS: [u32; 6] = [128, 512, 2_048, 8_192, 16_384, 32_768];
 /// Milliseconds in between, I.
 const INTERVALS: [u32; 8] = [1, 4, 16, 64, 256, 1_024, 4_096, 16_384];
 
-/// The paper's share of SWIM in FP, FP- and messages, in percent (Table IV and the table of loads).
-const PUBLISHED: [[f64; 3]; 5] = [
-    [100.0, 100.0, 100.0],
-    [67.72, 32.88, 98.46],
-    [3.00, 6.71, 111.31],
-    [94.08, 44.57, 100.07],
-    [1.53, 1.89, 110.59],
+/// The paper's FP and FP- of each configuration (Table IV).
+const PUBLISHED: [[f64; 2]; 5] = [
+    [339_002.0, 1_326.0],
+    [229_574.0, 436.0],
+    [10_174.0, 89.0],
+    [318_935.0, 591.0],
+    [5_193.0, 25.0],
 ];
 
 /// Gates on the ratio of FP to SWIM's.
 const GATES: [(f64, f64); 5] = [(1.0, 1.0), (0.55, 0.80), (0.0, 0.06), (0.85, 1.05), (0.0, 0.03)];
 
+/// Why gates are missed.
+const MISSES: &str = "LHA-Probe, the Buddy System and the number of messages are as published. LHA-Suspicion and Lifeguard leave more false \
+     positives than published, and most of these are in cells with I = 1 or 4 ms and D of 2 s and more: a member that works \
+     for a millisecond takes ten inputs, finds more than that waiting each time, never catches up, and so never reads a \
+     refutation. The longest suspicion, 63 s, ends within the 120 s even so; that is what beta = 6 can save. The same limit \
+     is what makes LHA-Probe useful at I = 1 ms and D of 0.5 and 2 s, where fewer accusations keep the backlog short. If \
+     inputs cost nothing, it is the other way round: nearly nothing is left by LHA-Suspicion, and LHA-Probe changes nothing, \
+     because every false positive then comes from D of 16 s and more, for which no probe waits. None of the costs that were \
+     tried, 0, 30, 50, 100, 300 µs and 1 ms, gives both published shares; what the paper's members did with their backlog is \
+     not known. FP− are few in most cells, and one run can have more than all others together, so that their shares say \
+     little.";
+
 /// One cell of the grid.
 #[derive(Clone, Copy)]
-struct Cell {
-    concurrent: u32,
+pub(super) struct Cell {
+    pub(super) concurrent: u32,
     duration: u32,
     interval: u32,
 }
 
+impl Cell {
+    /// Whether it is one of those that a quick run has too: every D, and few C and I, whose shares are near the whole's.
+    pub(super) const fn is_quick(self) -> bool {
+        matches!(self.concurrent, 4 | 16 | 32) && matches!(self.interval, 1 | 4 | 64 | 256)
+    }
+}
+
 /// What a run gave.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-struct Counts {
+pub(super) struct Counts {
     /// Failure events about members without an anomaly.
-    fp: u64,
+    pub(super) fp: u64,
     /// Of these, at members without one.
-    fp_healthy: u64,
+    pub(super) fp_healthy: u64,
     /// Failure events about members with one.
     about_anomalous: u64,
-    datagrams: u64,
-    bytes: u64,
+    pub(super) datagrams: u64,
+    pub(super) bytes: u64,
 }
 
 impl Counts {
@@ -94,10 +118,12 @@ impl Counts {
 
 /// All runs of one configuration.
 #[derive(Debug, Serialize)]
-struct Outcome {
-    configuration: &'static str,
-    runs: usize,
-    total: Counts,
+pub(super) struct Outcome {
+    pub(super) configuration: &'static str,
+    pub(super) runs: usize,
+    pub(super) total: Counts,
+    /// Of these, in the cells of a quick run.
+    quick: Counts,
     by_concurrent: Vec<(u32, Counts)>,
     by_duration: Vec<(u32, Counts)>,
     by_interval: Vec<(u32, Counts)>,
@@ -106,42 +132,40 @@ struct Outcome {
 /// The cells that are run, and the seeds of each.
 fn grid(lab: &Lab<'_>) -> (Vec<Cell>, u64) {
     let wanted = |cell: &Cell| match lab.effort {
-        Effort::Full => matches!(cell.interval, 1 | 16 | 256 | 4_096),
-        Effort::Quick => {
-            matches!(cell.concurrent, 8 | 16 | 32)
-                && matches!(cell.duration, 8_192 | 16_384 | 32_768)
-                && matches!(cell.interval, 1 | 64 | 1_024)
-        }
+        Effort::Full => true,
+        Effort::Quick => cell.is_quick(),
         Effort::Tiny => {
             cell.concurrent == 8 && cell.duration == 16_384 && matches!(cell.interval, 1 | 64)
         }
     };
-    let mut cells = Vec::new();
-    for (concurrent, ..) in CONCURRENT {
-        for duration in DURATIONS {
-            for interval in INTERVALS {
-                cells.push(Cell { concurrent, duration, interval });
-            }
-        }
-    }
-    cells.retain(wanted);
-    (cells, 1)
+    (whole_grid().filter(wanted).collect(), 1)
 }
 
-fn run(
+/// The paper's 432 cells.
+pub(super) fn whole_grid() -> impl Iterator<Item = Cell> {
+    CONCURRENT.into_iter().flat_map(|(concurrent, ..)| {
+        DURATIONS.into_iter().flat_map(move |duration| {
+            INTERVALS.into_iter().map(move |interval| Cell { concurrent, duration, interval })
+        })
+    })
+}
+
+/// Runs one configuration in every cell, with `more` values besides.
+pub(super) fn run(
     lab: &Lab<'_>,
     configuration: &Configuration,
     cells: &[Cell],
     seeds: u64,
+    more: &[&str],
 ) -> Result<Outcome, PapersError> {
-    lab.say(format!("lifeguard: interval, {}, {} cells", configuration.name, cells.len()));
     let sets: Vec<Vec<String>> = cells
         .iter()
         .map(|cell| {
             let mut sets = configuration.sets();
-            sets.push(anomalous(cell.concurrent));
+            sets.extend([blocked(cell.concurrent), slow(cell.concurrent)]);
             sets.push(format!("fault[0].cycle.on={}ms", cell.duration));
             sets.push(format!("fault[0].cycle.off={}ms", cell.interval));
+            sets.extend(more.iter().map(|set| (*set).to_owned()));
             sets
         })
         .collect();
@@ -149,6 +173,7 @@ fn run(
         configuration: configuration.name,
         runs: 0,
         total: Counts::default(),
+        quick: Counts::default(),
         by_concurrent: Vec::new(),
         by_duration: Vec::new(),
         by_interval: Vec::new(),
@@ -159,6 +184,9 @@ fn run(
         for (cell, counts) in cells.iter().zip(counts) {
             outcome.runs += 1;
             outcome.total.add(counts);
+            if cell.is_quick() {
+                outcome.quick.add(counts);
+            }
             add_to(&mut outcome.by_concurrent, cell.concurrent, counts);
             add_to(&mut outcome.by_duration, cell.duration, counts);
             add_to(&mut outcome.by_interval, cell.interval, counts);
@@ -179,76 +207,87 @@ pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersErro
     let (cells, seeds) = grid(lab);
     let outcomes: Vec<Outcome> = CONFIGURATIONS
         .iter()
-        .map(|configuration| run(lab, configuration, &cells, seeds))
+        .map(|configuration| {
+            lab.say(format!("lifeguard: interval, {}, {} cells", configuration.name, cells.len()));
+            run(lab, configuration, &cells, seeds, &[])
+        })
         .collect::<Result<_, _>>()?;
-    sheet.heading("Interval experiment: false positives and load");
+    sheet.heading("Interval experiment: false positives");
     sheet.say(format!(
-        "C members are blocked for D and work for I, over and over, for 120 s. Run here: {} of the paper's 432 cells \
-         (C, D, I), {seeds} seed each, per configuration; the paper has 10 repeats of each cell, 4,320 runs. So absolute \
-         counts differ; ratios are what is compared. FP: failure events about members without an anomaly, summed over \
-         every member's own events; FP−: those at members without an anomaly.",
+        "C members are blocked for D and work for I, over and over, for 120 s. Run here: {} of the paper's 432 cells (C, D, I), \
+         once each, per configuration; the paper has 10 repeats of each cell, 4,320 runs. FP: failure events about members \
+         without an anomaly, summed over every member's own events; FP−: those at members without an anomaly. Counts per run \
+         are comparable over the whole grid only: a quick run leaves out cells in which nothing happens.",
         cells.len()
     ));
-    totals(sheet, &outcomes);
+    totals(lab, sheet, &outcomes);
     by_concurrent(sheet, &outcomes);
     by_phase(sheet, &outcomes);
+    load::section(sheet, &outcomes);
+    models::section(lab, sheet, seeds)?;
     tuned(lab, sheet, &cells, seeds, &outcomes)?;
     sheet.commands(&[
         "cargo sim run scenarios/papers/lifeguard.toml --set config.lifeguard=false",
         "cargo sim run scenarios/papers/lifeguard.toml --set 'fault[0].block=[\"host1..host32\"]' --set \
-         'fault[0].cycle.on=32768ms' --set 'fault[0].cycle.off=1ms'",
+         'fault[1].slow.nodes=[\"host1..host32\"]' --set 'fault[0].cycle.on=32768ms' --set 'fault[0].cycle.off=1ms'",
     ]);
     sheet.keep("interval", &outcomes)?;
     Ok(())
 }
 
-fn share(part: u64, whole: u64) -> f64 {
+pub(super) fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }
 
-fn totals(sheet: &mut Sheet, outcomes: &[Outcome]) {
-    let Some(swim) = outcomes.first().map(|it| it.total) else { return };
+fn totals(lab: &Lab<'_>, sheet: &mut Sheet, outcomes: &[Outcome]) {
+    let Some(swim) = outcomes.first() else { return };
     let mut rows = Vec::new();
     for ((it, published), (low, high)) in outcomes.iter().zip(PUBLISHED).zip(GATES) {
-        let (fp, healthy) =
-            (share(it.total.fp, swim.fp), share(it.total.fp_healthy, swim.fp_healthy));
-        let load = share(it.total.datagrams, swim.datagrams);
-        let bytes = share(it.total.bytes, swim.bytes);
+        let fp = share(it.total.fp, swim.total.fp);
+        let healthy = share(it.total.fp_healthy, swim.total.fp_healthy);
         rows.push(vec![
             it.configuration.into(),
-            count(it.total.fp),
-            format!("{} %", figure(published[0], 2)),
+            figure(published[0] / RUNS[0], 1),
+            figure(it.total.fp as f64 / number(it.runs), 1),
+            percent(published[0] / PUBLISHED[0][0], 2),
             percent(fp, 2),
-            count(it.total.fp_healthy),
-            format!("{} %", figure(published[1], 2)),
+            percent(share(it.quick.fp, swim.quick.fp), 2),
+            figure(published[1] / RUNS[0], 3),
+            figure(it.total.fp_healthy as f64 / number(it.runs), 3),
+            percent(published[1] / PUBLISHED[0][1], 2),
             percent(healthy, 2),
-            format!("{} %", figure(published[2], 1)),
-            percent(load, 1),
-            percent(bytes, 1),
         ]);
         if it.configuration != "SWIM" {
-            sheet.gate(Gate::new(format!("FP of {} to SWIM", it.configuration), fp, low, high));
-            let name = format!("messages of {} to SWIM", it.configuration);
-            let low = if it.configuration == "LHA-Probe" { 0.95 } else { 1.0 };
-            sheet.gate(Gate::new(name, load, low, 1.20));
+            let gate = Gate::new(format!("FP of {} to SWIM", it.configuration), fp, low, high);
+            sheet.gate(match it.configuration {
+                "LHA-Suspicion" => gate.known(high, 0.15),
+                "Lifeguard" => gate.known(high, 0.10),
+                _ => gate,
+            });
         }
         if it.configuration == "Lifeguard" {
-            sheet.gate(Gate::new("FP− of Lifeguard to SWIM", healthy, 0.0, 0.05));
+            let gate = Gate::new("FP− of Lifeguard to SWIM", healthy, 0.0, 0.05);
+            sheet.gate(gate.known(0.05, 0.5));
         }
     }
     let head = [
         "configuration",
-        "FP",
+        "FP per run, published",
+        "here",
         "of SWIM, published",
         "here",
-        "FP−",
+        "cells of a quick run",
+        "FP− per run, published",
+        "here",
         "of SWIM, published",
         "here",
-        "messages, published",
-        "here",
-        "bytes",
     ];
     sheet.table(&head, &rows);
+    if lab.effort == Effort::Full {
+        sheet
+            .say("A quick run has every D, and C = 4, 16, 32 with I = 1, 4, 64, 256 ms: 72 cells.");
+    }
+    sheet.say(MISSES);
 }
 
 fn count(value: u64) -> String {
@@ -257,39 +296,56 @@ fn count(value: u64) -> String {
 
 fn by_concurrent(sheet: &mut Sheet, outcomes: &[Outcome]) {
     let (Some(swim), Some(lifeguard)) = (outcomes.first(), outcomes.last()) else { return };
+    let known = |concurrent: u32| {
+        let found = CONCURRENT.iter().find(|(known, ..)| *known == concurrent);
+        found.map_or([0.0; 2], |it| [f64::from(it.1), f64::from(it.2)].map(|fp| fp / RUNS[1]))
+    };
+    let runs = number(swim.runs) / number(swim.by_concurrent.len());
+    let per_run = |sum: Counts| sum.fp as f64 / runs;
     let mut rows = Vec::new();
     for (place, (concurrent, one)) in swim.by_concurrent.iter().enumerate() {
-        let known = CONCURRENT.iter().find(|(known, ..)| known == concurrent);
-        let (published, published_all) = known.map_or((0, 0), |it| (it.1, it.2));
-        let mut row = vec![concurrent.to_string(), count(published.into())];
-        row.extend(outcomes.iter().map(|it| count(it.by_concurrent[place].1.fp)));
-        row.push(percent(f64::from(published_all) / f64::from(published), 2));
+        let [published, published_all] = known(*concurrent);
+        let mut row = vec![concurrent.to_string(), figure(published, 1)];
+        row.extend(outcomes.iter().map(|it| figure(per_run(it.by_concurrent[place].1), 1)));
+        row.push(percent(published_all / published, 2));
         row.push(percent(share(lifeguard.by_concurrent[place].1.fp, one.fp), 2));
         rows.push(row);
     }
     let mut head = vec!["C", "SWIM, published"];
     head.extend(outcomes.iter().map(|it| it.configuration));
     head.extend(["Lifeguard to SWIM, published", "here"]);
-    sheet.say("FP by the number of concurrent anomalies (Figure 2):");
+    sheet.say("FP per run by the number of concurrent anomalies (Figure 2):");
     sheet.table(&head, &rows);
+    let published = |place: usize| {
+        let point = |it: &(u32, Counts)| (f64::from(it.0), known(it.0)[place]);
+        swim.by_concurrent.iter().map(point).collect()
+    };
     let line = |(color, it): (usize, &Outcome)| Line {
         label: it.configuration.into(),
-        points: it.by_concurrent.iter().map(|(c, sum)| (f64::from(*c), sum.fp as f64)).collect(),
+        points: it.by_concurrent.iter().map(|(c, sum)| (f64::from(*c), per_run(*sum))).collect(),
         color,
         dash: Dash::Solid,
     };
-    let most = swim.by_concurrent.iter().map(|(_, sum)| sum.fp).max().unwrap_or(1);
+    let mut lines: Vec<Line> = outcomes.iter().enumerate().map(line).collect();
+    for (label, place, color) in [("SWIM, published", 0, 0), ("Lifeguard, published", 1, 4)] {
+        lines.push(Line {
+            label: label.into(),
+            points: published(place),
+            color,
+            dash: Dash::Dashed,
+        });
+    }
     sheet.plot(Plot {
         stem: "false-positives".into(),
         title: "False positives by concurrent anomalies".into(),
         subtitle: format!("128 members, 120 s, {} runs per configuration", swim.runs),
         x: Scale::Linear { label: "concurrent anomalies".into(), end: 32.0 },
         y: Scale::Logarithmic {
-            label: "failure events about healthy members".into(),
-            start: 1.0,
-            end: (most as f64 * 1.5).max(10.0),
+            label: "failure events about healthy members, per run".into(),
+            start: 0.01,
+            end: 1_000.0,
         },
-        lines: outcomes.iter().enumerate().map(line).collect(),
+        lines,
         band: None,
         marks: Vec::new(),
     });
@@ -310,11 +366,11 @@ fn by_phase(sheet: &mut Sheet, outcomes: &[Outcome]) {
             rows.push(row);
         }
     }
-    let mut head = vec![String::new()];
+    let mut head = vec!["all runs".to_owned()];
     head.extend(outcomes.iter().map(|it| format!("FP, {}", it.configuration)));
     head.extend(outcomes.iter().map(|it| format!("FP−, {}", it.configuration)));
     let head: Vec<&str> = head.iter().map(String::as_str).collect();
-    sheet.say("The same runs by the length of the anomaly and of the time in between:");
+    sheet.say("The same by the length of the anomaly and of the time in between, summed:");
     sheet.table(&head, &rows);
 }
 
@@ -325,14 +381,22 @@ fn tuned(
     seeds: u64,
     outcomes: &[Outcome],
 ) -> Result<(), PapersError> {
-    let Some(swim) = outcomes.first().map(|it| it.total) else { return Ok(()) };
+    let Some(swim) = outcomes.first() else { return Ok(()) };
+    if lab.effort < Effort::Full {
+        return Ok(());
+    }
+    let cells: Vec<Cell> = cells.iter().copied().filter(|it| it.is_quick()).collect();
     let mut rows = Vec::new();
     for (configuration, published) in TUNED.iter().zip(["4.4 %", "13.5 %"]) {
-        let total = run(lab, configuration, cells, seeds)?.total;
-        let part = percent(share(total.fp, swim.fp), 2);
+        lab.say(format!("lifeguard: interval, {}", configuration.name));
+        let total = run(lab, configuration, &cells, seeds, &[])?.total;
+        let part = percent(share(total.fp, swim.quick.fp), 2);
         rows.push(vec![configuration.name.into(), count(total.fp), published.into(), part]);
     }
-    sheet.say("Lifeguard with a shorter suspicion, against SWIM at alpha 5 (tuning chart):");
+    sheet.heading("A shorter suspicion");
+    sheet.say(
+        "Lifeguard with a smaller alpha against SWIM at alpha 5 (tuning chart), in the cells of a quick run:",
+    );
     sheet.table(&["configuration", "FP", "of SWIM, published", "here"], &rows);
     sheet.say(
         "The paper waits for K = 3 confirmations at every alpha. memberlist, and so the core, waits for alpha − 2: for two at \

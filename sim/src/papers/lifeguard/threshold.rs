@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{CONFIGURATIONS, Configuration, TUNED, anomalous};
+use super::{CONFIGURATIONS, Configuration, TUNED, blocked};
 use crate::analytic::DetectionFloor;
 use crate::papers::lab::{File, Lab, Run, scenario_file};
 use crate::papers::sheet::{Gate, Sheet};
@@ -45,9 +45,9 @@ fn measure(lab: &Lab<'_>, configuration: &Configuration) -> Result<Latency, Pape
     let (mut firsts, mut lasts, mut missing) = (Vec::new(), Vec::new(), 0);
     for concurrent in CONCURRENT.into_iter().filter(|it| lab.effort > Effort::Tiny || *it == 4) {
         let mut sets = configuration.sets();
-        sets.push(anomalous(concurrent));
+        sets.push(blocked(concurrent));
         // About as many detections from each number of anomalies.
-        let seeds = lab.pick(320, 80).div_ceil(concurrent.into());
+        let seeds = lab.pick(160, 60).div_ceil(concurrent.into());
         for latency in
             lab.count(FILE, &sets, seeds)?.iter().flat_map(|run| latencies(run, concurrent))
         {
@@ -120,11 +120,16 @@ pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersErro
     ));
     let gate = Gate::within("SWIM's first detection, p50, s", swim, floor.time_of(0.5), 0.05);
     sheet.gate(gate);
-    // With alpha = 2 memberlist waits for no confirmation at all, so the paper's share is not comparable.
-    for (it, wanted) in measured.iter().zip([1.0, 1.0, 1.0, 1.0, 1.001, 0.843]).skip(4) {
+    for (it, wanted) in measured.iter().zip([1.0, 1.0, 1.0, 1.0, 1.001, 0.843, 0.565]).skip(4) {
         let name = format!("first detection of {} to SWIM", it.configuration);
-        sheet.gate(Gate::within(name, it.first_p50 / swim, wanted, 0.08));
+        let gate = Gate::within(name, it.first_p50 / swim, wanted, 0.08);
+        sheet.gate(if wanted < 0.6 { gate.known(0.45, 0.53) } else { gate });
     }
+    sheet.say(
+        "Alpha = 2 is faster here than published, and its gate is missed: memberlist waits for K = alpha − 2 confirmations \
+         before it declares after the shortest suspicion, so for none at alpha = 2, and the paper for three, for which the \
+         accusers need about a second.",
+    );
     sheet.commands(&["cargo sim run scenarios/papers/lifeguard-threshold.toml"]);
     sheet.keep("threshold", &measured)?;
     Ok(())

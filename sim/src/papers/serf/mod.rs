@@ -4,7 +4,10 @@ mod cell;
 
 use serde::Serialize;
 
-use self::cell::{SHARES, Times, fans, law, page_points, page_times, played, simulated};
+use self::cell::{
+    SHARES, Times, fans, law, law_with_relays, page_points, page_times, played, simulated,
+    without_probes,
+};
 use super::PapersError;
 use super::lab::{File, Lab, scenario_file, sets};
 use super::rules::Model;
@@ -27,7 +30,7 @@ const SIZES: [Size; 5] = [
     Size { nodes: 10, seeds: [1_000, 300], plays: [4_000, 1_000] },
     Size { nodes: 52, seeds: [600, 100], plays: [2_000, 500] },
     Size { nodes: 100, seeds: [400, 60], plays: [1_000, 300] },
-    Size { nodes: 1_000, seeds: [60, 6], plays: [200, 40] },
+    Size { nodes: 1_000, seeds: [100, 20], plays: [300, 60] },
     Size { nodes: 10_000, seeds: [3, 0], plays: [6, 0] },
 ];
 
@@ -38,6 +41,7 @@ struct Cell {
     loss: f64,
     page: [f64; 4],
     law: [f64; 4],
+    law_with_relays: [f64; 4],
     lockstep: Times,
     phases: Times,
     probes: Times,
@@ -65,12 +69,12 @@ pub(super) fn reproduce(lab: &Lab<'_>) -> Result<Sheet, PapersError> {
     rules_table(&mut sheet, &cells);
     lockstep(lab, &mut sheet)?;
     stream_loss(lab, &mut sheet)?;
-    gates(&mut sheet, &cells);
     sheet.keep("cells", &cells)?;
     sheet.heading("Charts");
-    for plot in cells.into_iter().filter_map(|cell| cell.plot) {
+    for plot in cells.iter_mut().filter_map(|cell| cell.plot.take()) {
         sheet.plot(plot);
     }
+    gates(&mut sheet, &cells);
     Ok(sheet)
 }
 
@@ -92,6 +96,7 @@ fn cell(
         loss,
         page: page_times(it.nodes, loss),
         law: law(it.nodes, loss).milestones(),
+        law_with_relays: law_with_relays(it.nodes, loss).milestones(),
         lockstep,
         phases,
         probes,
@@ -198,6 +203,8 @@ fn times_table(sheet: &mut Sheet, cells: &[Cell]) {
                 ratio(it.median[1] / cell.page[1]),
                 four(&cell.law),
                 ratio(it.median[1] / cell.law[1]),
+                four(&cell.law_with_relays),
+                ratio(it.median[1] / cell.law_with_relays[1]),
             ]
         })
         .collect();
@@ -211,13 +218,16 @@ fn times_table(sheet: &mut Sheet, cells: &[Cell]) {
         "95 %: to page",
         "law",
         "95 %: to law",
+        "law and relays",
+        "95 %: to it",
     ];
     sheet.table(&head, &rows);
     sheet.say(
         "The law is the limit for large N: at 10 members its terms are as large as what it leaves out, at 52 and 100 it is \
-         late by 3 to 9 %, because the targets of one tick are distinct and nobody sends to itself. With much loss the \
+         a few percent late, because the targets of one tick are distinct and nobody sends to itself. With loss the \
          simulator is ahead of law and rules: a probe that is not answered asks three relays, and their packets carry the \
-         event too.",
+         event too. With these counted, up to twelve per failed ping, `f'` is 3.8 at 10 % loss, 4.1 at 25 % and 4.2 at 50 %: \
+         the second law.",
     );
 }
 
@@ -257,17 +267,27 @@ fn rules_table(sheet: &mut Sheet, cells: &[Cell]) {
     sheet.say("Medians of the seconds until 95 % and all have it.");
 }
 
-/// Size, and the published seconds until 95 % and all have it: rules A, then rules B.
-const WITHOUT_PROBES: [(u32, [f64; 2], [f64; 2]); 3] = [
-    (52, [0.70, 0.90], [0.49, 0.59]),
-    (100, [0.90, 1.10], [0.52, 0.68]),
-    (1_000, [1.30, 1.50], [0.70, 0.97]),
+/// A size, the published seconds until 95 % and all have it, by rules A and by rules B, and seeds in full and quick.
+struct WithoutProbes {
+    nodes: u32,
+    in_step: [f64; 2],
+    random: [f64; 2],
+    seeds: [u64; 2],
+}
+
+const WITHOUT_PROBES: [WithoutProbes; 4] = [
+    WithoutProbes { nodes: 52, in_step: [0.70, 0.90], random: [0.49, 0.59], seeds: [600, 60] },
+    WithoutProbes { nodes: 100, in_step: [0.90, 1.10], random: [0.52, 0.68], seeds: [600, 60] },
+    WithoutProbes { nodes: 1_000, in_step: [1.30, 1.50], random: [0.70, 0.97], seeds: [60, 15] },
+    WithoutProbes { nodes: 10_000, in_step: [1.50, 1.90], random: [0.84, 1.30], seeds: [3, 0] },
 ];
 
 fn lockstep(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersError> {
     sheet.heading("Timers in step and not, without probes");
     let mut rows = Vec::new();
-    for (nodes, in_step, random) in WITHOUT_PROBES.into_iter().filter(|it| lab.fits(it.0, 1_000)) {
+    for &WithoutProbes { nodes, in_step, random, seeds } in
+        WITHOUT_PROBES.iter().filter(|it| lab.fits(it.nodes, 1_000))
+    {
         let mut row = vec![size(nodes)];
         for (phase, model, known) in
             [("lockstep", Model::Lockstep, in_step), ("random", Model::RandomPhases, random)]
@@ -278,19 +298,26 @@ fn lockstep(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersError> {
                 ("phase", phase.into()),
                 ("config.probe_interval", "0s".into()),
             ];
-            let seeds = if nodes == 1_000 { lab.pick(60, 5) } else { lab.pick(600, 60) };
+            let seeds = lab.pick(seeds[0], seeds[1]);
             let times = Times::of(&simulated(&lab.run(FILE, &sets(values), seeds)?));
-            let plays = lab.pick(if nodes == 1_000 { 200 } else { 1_000 }, 50);
+            let plays =
+                lab.pick(if nodes < 1_000 { 1_000 } else { 600_000 / u64::from(nodes) }, 50);
             let rules = Times::of(&lab.inside(|| played(model, nodes, 0, plays)));
-            let slack = if model == Model::Lockstep { 0.01 } else { 0.06 };
-            let ratio = times.median[1] / rules.median[1];
-            let name =
-                format!("95 % at N = {}, {phase}, without probes, to the rules", size(nodes));
-            sheet.gate(Gate::within(name, ratio, 1.0, slack));
-            let two = |times: [f64; 2]| times.map(secs).join(" / ");
-            row.push(two(known));
-            row.push(two([rules.median[1], rules.median[3]]));
-            row.push(two([times.median[1], times.median[3]]));
+            // Ten thousand members are too few runs for a gate.
+            if nodes <= 1_000 {
+                let error = 2.0 * times.error(1) / times.median[1];
+                let slack = if model == Model::Lockstep { 0.01 } else { 0.05 + error };
+                let ratio = times.median[1] / rules.median[1];
+                let name =
+                    format!("95 % at N = {}, {phase}, without probes, to the rules", size(nodes));
+                sheet.gate(Gate::within(name, ratio, 1.0, slack));
+            }
+            row.push(known.map(secs).join(" / "));
+            row.push(rules.median.map(secs).join(" / "));
+            row.push(times.median.map(secs).join(" / "));
+            if model == Model::RandomPhases {
+                row.push(without_probes(nodes).milestones().map(secs).join(" / "));
+            }
             row.push(percent(times.claim, 1));
         }
         rows.push(row);
@@ -304,13 +331,15 @@ fn lockstep(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersError> {
         "random: published",
         "rules B",
         "simulator",
+        "law",
         "claim holds",
     ];
     sheet.table(&head, &rows);
     sheet.say(
-        "Medians of the seconds until 95 % and all have it. Nodes that boot in one instant stay in step, because a ticker's \
-         phase is that of its creation. In step an event moves one generation per tick, so that these are whole ticks and \
-         the simulator gives exactly those that the rules give.",
+        "Medians of the seconds until 50 / 95 / 99 % and all have it (published: 95 % and all). Nodes that boot in one instant \
+         stay in step, because a ticker's phase is that of its creation. In step an event moves one generation per tick, so \
+         that these are whole ticks, and the simulator needs as many as the rules. The law is that of three targets per 0.2 s \
+         alone, `f' = 3`.",
     );
     Ok(())
 }
@@ -348,6 +377,9 @@ fn stream_loss(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersError> {
 }
 
 fn gates(sheet: &mut Sheet, cells: &[Cell]) {
+    sheet.say(
+        "Bounds on times contain two standard errors of a median of so many seeds, from the width of the band.",
+    );
     for cell in cells.iter().filter(|cell| cell.nodes >= 52 && cell.loss <= 0.1) {
         let [nodes, loss] = label(cell);
         // Asymptotic: below 1,000 members the rules themselves are up to 9 % ahead of the law.
@@ -355,10 +387,14 @@ fn gates(sheet: &mut Sheet, cells: &[Cell]) {
         for (place, share) in SHARES.iter().enumerate().take(3) {
             let what = format!("{} % at N = {nodes}, {loss} loss, to", share / 10);
             let got = cell.simulated.median[place];
-            let law = got / cell.law[place];
-            sheet.gate(Gate::within(format!("{what} the law"), law, 1.0, slack));
-            let rules = got / cell.probes.median[place];
-            sheet.gate(Gate::within(format!("{what} rules C"), rules, 1.0, 0.08));
+            let error = 2.0 * cell.simulated.error(place) / got;
+            let law = got / cell.law_with_relays[place];
+            let name = format!("{what} the law with relays");
+            sheet.gate(Gate::within(name, law, 1.0, slack + error));
+            if cell.loss <= 0.0 {
+                let rules = got / cell.probes.median[place];
+                sheet.gate(Gate::within(format!("{what} rules C"), rules, 1.0, 0.05 + error));
+            }
         }
         let name = format!("claim holds at N = {nodes}, {loss} loss, share of runs");
         sheet.gate(Gate::new(name, cell.simulated.claim, 0.95, 1.0));
