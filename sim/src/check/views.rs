@@ -78,7 +78,9 @@ fn about_living(observer: &Node, subject: NodeIndex, stage: Stage<'_>) -> Option
     if view.incarnation != truth.incarnation {
         return Some(format!("at incarnation {}, not {}", view.incarnation, truth.incarnation));
     }
-    (view.profile != truth.profile).then(|| "with tags or an address that it has not".into())
+    // A forged record of the member's own incarnation is replaced by nobody but the member, once these two exchange states.
+    let apart = view.profile != truth.profile && stage.phase.is_faithful();
+    apart.then(|| "with tags or an address that it has not".into())
 }
 
 /// Who left is shown as failed for good if nobody who lives holds its leave: as when it left while nobody could hear it, or

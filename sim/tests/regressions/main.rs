@@ -87,9 +87,11 @@ macro_rules! regressions {
 
 regressions! {
     everything_wrapped: [1, 2];
+    forged_record_of_the_same_incarnation: [1];
     half_deaf_node_accuses_in_vain: [1, 2];
     late_timer_after_a_pause: [1, 2];
     leave_taken_for_a_join: [1, 2];
+    leave_that_nobody_could_hear: [1, 2];
     lockstep_boot_halves_the_speed: [1, 2];
     lost_syn_defeats_the_stream_ping: [1, 8];
     straggler_is_told_by_push_pull: [2, 23];
