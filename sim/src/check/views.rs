@@ -78,7 +78,7 @@ fn about_living(observer: &Node, subject: NodeIndex, stage: Stage<'_>) -> Option
     if view.incarnation != truth.incarnation {
         return Some(format!("at incarnation {}, not {}", view.incarnation, truth.incarnation));
     }
-    // A forged record of the member's own incarnation is replaced by nobody but the member, once these two exchange states.
+    // No gossip replaces a forged record of the member's own incarnation: only the member, once these two exchange states.
     let apart = view.profile != truth.profile && stage.phase.is_faithful();
     apart.then(|| "with tags or an address that it has not".into())
 }
