@@ -340,14 +340,12 @@ impl Phase {
                 let Some(view) = node.member(NodeId(other), scene.pool) else { continue };
                 let knows = match view.status {
                     MemberStatus::Alive | MemberStatus::Leaving => true,
-                    // Whoever is called elsewhere, as where a copy of it was, does not hear it.
-                    MemberStatus::Failed => {
-                        let at = scene.fabric.topology.advertise(other);
-                        calls && view.profile.socket_addr() == at
-                    }
+                    MemberStatus::Failed => calls,
                     MemberStatus::Left => false,
                 };
-                if knows && unite(&mut roots, one, other) {
+                // Whoever is called elsewhere, as where it was before or a copy of it is, does not hear it.
+                let there = view.profile.socket_addr() == scene.fabric.topology.advertise(other);
+                if knows && there && unite(&mut roots, one, other) {
                     apart -= 1;
                 }
             }

@@ -94,6 +94,7 @@ regressions! {
     leave_that_nobody_could_hear: [1, 2];
     lockstep_boot_halves_the_speed: [1, 2];
     lost_syn_defeats_the_stream_ping: [1, 8];
+    member_known_at_its_old_address_only: [301_448];
     straggler_is_told_by_push_pull: [2, 23];
     the_one_that_stayed_calls_the_others: [3, 4];
     the_second_look_finds_the_one_that_stayed: [3, 4];
