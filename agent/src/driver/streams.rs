@@ -29,10 +29,10 @@ const CHUNK_BYTES: usize = 16 * 1_024;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause after the system refused to accept (no descriptors left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Accepted streams beyond those that the node keeps: it resets them, and their tasks let go of them a moment later.
-const SURPLUS: usize = 16;
 /// The least time between two log records about that.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
+/// Accepted streams beyond those that the node keeps: it resets them, and their tasks let go of them a moment later.
+const SURPLUS: usize = 16;
 
 /// What happened to a stream.
 #[derive(Debug)]
