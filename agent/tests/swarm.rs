@@ -56,7 +56,8 @@ fn plan() -> Plan {
         (3, event),
         (4, Action::Kill(Whom::Seat(4))),
         (4, Action::Leave(Whom::Seat(5))),
-        (12, Action::Start(Whom::All)),
+        // One member after another probes each of the twenty within 20 s, and two of them must have found the crash.
+        (24, Action::Start(Whom::All)),
     ];
     Plan {
         nodes: NODES,
@@ -71,7 +72,7 @@ fn plan() -> Plan {
         log_level: Level::INFO,
         steps: steps.map(|(at, action)| (Duration::from_secs(at), action)).to_vec(),
         churn: 0,
-        duration: Some(Duration::from_secs(18)),
+        duration: Some(Duration::from_secs(34)),
         report: None,
     }
 }
