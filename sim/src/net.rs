@@ -256,8 +256,8 @@ pub enum Waiting {
     Packet {
         /// Index into [`Packets`].
         packet: u32,
-        /// Its size in bytes.
-        bytes: u64,
+        /// What it takes of the receive buffer, in bytes.
+        charge: u64,
     },
     /// Progress on a stream. The sender's window holds it back, so it does not count against the receive buffer.
     Stream(Delivery),
@@ -265,23 +265,30 @@ pub enum Waiting {
     Command(u64),
 }
 
-/// Input of a paused, blocked or slow process in order of arrival, with a limit on datagram bytes.
+/// What Linux charges to a socket's receive buffer for a frame in a buffer of 2 KiB, as most network cards fill, and for
+/// its description. Over loopback it was seen to charge 832, 1,280 or 2,304 bytes, by the length of the datagram.
+const FRAME_CHARGE: u64 = 2_048 + 256;
+/// Bytes of a datagram with its UDP header that fit one frame.
+const FRAME_BYTES: u64 = 1_480;
+const UDP_HEADER: u64 = 8;
+
+/// Input of a paused, blocked or slow process in order of arrival, with a limit on what datagrams take.
 #[derive(Debug, Default)]
 pub struct Backlog {
     waiting: VecDeque<Waiting>,
-    datagram_bytes: u64,
+    charged: u64,
 }
 
 impl Backlog {
-    /// Adds a datagram of `bytes` bytes; false if the buffer of `limit` bytes (0: unlimited) has no room for it.
+    /// Adds a datagram of `bytes` bytes; false if the buffer of `limit` bytes (0: unlimited) has no room for its frames.
     pub fn push_packet(&mut self, packet: u32, bytes: usize, limit: u64) -> bool {
-        let bytes = bytes as u64;
-        let total = self.datagram_bytes + bytes;
+        let charge = (bytes as u64 + UDP_HEADER).div_ceil(FRAME_BYTES) * FRAME_CHARGE;
+        let total = self.charged + charge;
         if limit != 0 && total > limit {
             return false;
         }
-        self.datagram_bytes = total;
-        self.waiting.push_back(Waiting::Packet { packet, bytes });
+        self.charged = total;
+        self.waiting.push_back(Waiting::Packet { packet, charge });
         true
     }
 
@@ -299,8 +306,8 @@ impl Backlog {
     /// Takes the first thing out, or the first that needs no socket.
     pub fn pop(&mut self, no_sockets: bool) -> Option<Waiting> {
         let waiting = self.waiting.remove(self.first(no_sockets)?)?;
-        if let Waiting::Packet { bytes, .. } = &waiting {
-            self.datagram_bytes -= bytes;
+        if let Waiting::Packet { charge, .. } = &waiting {
+            self.charged -= charge;
         }
         Some(waiting)
     }
@@ -568,14 +575,18 @@ mod tests {
     #[test]
     fn a_full_receive_buffer_refuses_the_newest() {
         let mut backlog = Backlog::default();
-        assert!(backlog.push_packet(1, 600, 1_000));
-        assert!(!backlog.push_packet(2, 600, 1_000));
+        let limit = 3 * FRAME_CHARGE;
+        assert!(backlog.push_packet(1, 2_000, limit), "two frames");
+        assert!(!backlog.push_packet(2, 1_473, limit), "two more");
         backlog.push(Waiting::Command(0));
-        assert!(backlog.push_packet(3, 400, 1_000));
+        assert!(backlog.push_packet(3, 1_472, limit), "one");
+        assert!(!backlog.push_packet(4, 0, limit));
         assert!(matches!(backlog.pop(true), Some(Waiting::Command(0))), "it needs no socket");
         assert!(backlog.pop(true).is_none() && !backlog.has(true));
         assert_eq!(backlog.take(false).len(), 2);
-        assert!(backlog.push_packet(4, 1_000, 1_000), "the limit starts afresh");
+        assert!(backlog.push_packet(5, 3_000, limit), "the limit starts afresh");
+        let mut default = Backlog::default();
+        assert_eq!((0..500).filter(|&it| default.push_packet(it, 60, 212_992)).count(), 92);
     }
 
     #[test]

@@ -115,7 +115,7 @@ fn storm() -> Scenario {
         ..link(50_000)
     }];
     storm.network.bandwidth = 1_000_000;
-    storm.network.receive_buffer = 10_000;
+    storm.network.receive_buffer = 230_400;
     let lossy = Degradation { loss_ppm: Some(300_000), ..Degradation::default() };
     storm.faults = vec![
         fault(5 * S, None, FaultKind::Crash { nodes: vec![3, 4] }),
@@ -228,7 +228,7 @@ fn a_crashed_node_comes_back_with_and_without_its_state() {
 #[test]
 fn a_pause_longer_than_the_suspicion_looks_like_a_failure_and_ends_in_a_refutation() {
     let mut cluster = scenario(10, 90 * S, Start::Warm);
-    cluster.network.receive_buffer = 20_000;
+    cluster.network.receive_buffer = 460_800;
     cluster.faults =
         vec![fault(5 * S, Some(40 * S), FaultKind::Pause { nodes: vec![1], cycle: None })];
     let by = 85 * S;
@@ -368,7 +368,7 @@ fn an_event_is_owed_to_those_its_sender_knows() {
 #[test]
 fn a_stopped_process_leaves_only_when_it_goes_on() {
     let mut cluster = scenario(10, 60 * S, Start::Warm);
-    cluster.network.receive_buffer = 20_000;
+    cluster.network.receive_buffer = 460_800;
     cluster.workload = vec![work(5 * S, WorkKind::Leave { nodes: vec![1], exit_after: 10 * S })];
     cluster.faults =
         vec![fault(12 * S, Some(40 * S), FaultKind::Pause { nodes: vec![1], cycle: None })];

@@ -45,7 +45,8 @@ pub enum TimerPhase {
     Aligned,
 }
 
-/// Switches for the parts of Lifeguard (Dadgar, Phillips, Currey 2018); all on by default.
+/// Switches for the parts of Lifeguard (Dadgar, Phillips, Currey 2018). By default all parts are on, as memberlist has
+/// them; two more settings are for what the paper has otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lifeguard {
     /// LHA-Probe: the probe window grows with the local health score; relays send nacks.
@@ -54,11 +55,23 @@ pub struct Lifeguard {
     pub suspicion_shrink: bool,
     /// Buddy system: a ping to a suspected member carries the suspicion, so that it can refute at once.
     pub buddy: bool,
+    /// LHA-Probe as in the paper: the local health score stretches the whole period, the wait for the direct ack and the
+    /// time to the next probe with it. Off by default: memberlist stretches the window alone, and its ticks go on.
+    pub scaled_period: bool,
+    /// Confirmations that bring a suspicion to its shortest timeout, K; the paper has 3. `None`, the default: as
+    /// memberlist, `suspicion_mult` − 2.
+    pub confirmations: Option<u32>,
 }
 
 impl Default for Lifeguard {
     fn default() -> Self {
-        Self { local_health: true, suspicion_shrink: true, buddy: true }
+        Self {
+            local_health: true,
+            suspicion_shrink: true,
+            buddy: true,
+            scaled_period: false,
+            confirmations: None,
+        }
     }
 }
 

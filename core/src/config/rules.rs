@@ -40,6 +40,13 @@ impl Options {
             problems,
         );
         range("awareness_max_multiplier", self.awareness_max_multiplier.into(), 1, 1_000, problems);
+        range(
+            "lifeguard.confirmations",
+            self.lifeguard.confirmations.unwrap_or(0).into(),
+            0,
+            64,
+            problems,
+        );
         range("gossip_nodes", self.gossip_nodes.into(), 0, 64, problems);
         range("event_buffer", self.event_buffer.into(), 1, 1 << 20, problems);
         range("query_buffer", self.query_buffer.into(), 1, 1 << 20, problems);

@@ -4,6 +4,7 @@ mod attacks;
 mod hostile;
 mod members;
 mod models;
+mod probes;
 mod queries;
 mod serf;
 mod tables;

@@ -1,7 +1,7 @@
 //! A probe round: direct ping, indirect pings with nacks, stream ping, verdict.
 //!
-//! Source: memberlist, failure detection; SWIM 2002 section 3; Lifeguard, LHA-Probe. The probe timeout is never
-//! scaled by the health score, the window is.
+//! Source: memberlist, failure detection; SWIM 2002 section 3; Lifeguard, LHA-Probe. The health score scales the window,
+//! and the rest of the period only if it is set so.
 
 use crate::config::Mutant;
 use crate::pool::{NodeId, ProfileId};
@@ -61,8 +61,13 @@ impl Swim {
     fn start_probe(&mut self, cx: &mut SwimCx<'_>) {
         let Some((target, member)) = self.pick_target(cx) else { return };
         let seq_no = self.next_seq_no();
-        let window =
-            duration_nanos(cx.config.probe_interval) * (u64::from(self.awareness.score()) + 1);
+        let scale = u64::from(self.awareness.score()) + 1;
+        let window = duration_nanos(cx.config.probe_interval) * scale;
+        let mut wait = duration_nanos(cx.config.probe_timeout);
+        if cx.config.lifeguard.scaled_period {
+            wait *= scale;
+            cx.timers.set(TimerKind::ProbeTick, cx.now.plus_nanos(window));
+        }
         self.probe = Some(ProbeRound {
             target,
             member,
@@ -82,8 +87,7 @@ impl Swim {
         } else {
             cx.send(Send::Ping { target: member.profile, seq_no });
         }
-        let wait = cx.now + cx.config.probe_timeout;
-        cx.timers.set(TimerKind::ProbeWindow, wait);
+        cx.timers.set(TimerKind::ProbeWindow, cx.now.plus_nanos(wait));
     }
 
     /// The next member of the ring worth probing. A wrap counts as one look, so tiny clusters skip some ticks.

@@ -24,7 +24,8 @@ impl Suspicion {
     pub(crate) fn new(config: &Config, n: usize, accuser: u64, now: Instant) -> Self {
         let min =
             suspicion_timeout(config.suspicion_mult, n, duration_nanos(config.probe_interval));
-        let wanted = config.suspicion_mult.saturating_sub(2);
+        let wanted =
+            config.lifeguard.confirmations.unwrap_or(config.suspicion_mult.saturating_sub(2));
         // With fewer other members than confirmations wanted, waiting for them is pointless.
         let reachable = n as u64 >= u64::from(wanted) + 2;
         let shrinks = config.lifeguard.suspicion_shrink && reachable;
@@ -105,6 +106,17 @@ mod tests {
         assert!(suspicion.confirm(3));
         assert_eq!(seconds(&suspicion), 4);
         assert!(!suspicion.confirm(4), "enough confirmations");
+    }
+
+    #[test]
+    fn the_number_of_confirmations_can_be_set_apart_from_the_multiplier() {
+        let mut options = Options { suspicion_mult: 2, ..Options::lan() };
+        options.lifeguard.confirmations = Some(3);
+        let config = options.validate().expect("valid");
+        let mut suspicion = Suspicion::new(&config, 10, 1, Instant::ZERO);
+        assert_eq!((seconds(&suspicion), suspicion.confirmations()), (12, (0, 3)));
+        assert!((2..=4).all(|accuser| suspicion.confirm(accuser)));
+        assert_eq!(seconds(&suspicion), 2);
     }
 
     #[test]

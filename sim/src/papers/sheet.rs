@@ -22,37 +22,13 @@ pub struct Gate {
     pub high: f64,
     /// Whether it passes.
     pub met: bool,
-    /// Bounds between which a miss is known and explained in the report.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub known: Option<(f64, f64)>,
 }
 
 impl Gate {
     /// Judges `value`.
     #[must_use]
     pub fn new(name: impl Into<String>, value: f64, low: f64, high: f64) -> Self {
-        Self {
-            name: name.into(),
-            value,
-            low,
-            high,
-            met: value >= low && value <= high,
-            known: None,
-        }
-    }
-
-    /// A miss between these bounds is known, and the report explains it.
-    #[must_use]
-    pub const fn known(mut self, low: f64, high: f64) -> Self {
-        self.known = Some((low, high));
-        self
-    }
-
-    /// Whether the figure is neither within the bounds nor a known miss.
-    #[must_use]
-    pub fn fails(&self) -> bool {
-        let known = self.known.is_some_and(|(low, high)| self.value >= low && self.value <= high);
-        !self.met && !known
+        Self { name: name.into(), value, low, high, met: value >= low && value <= high }
     }
 
     /// Passes within `share` of `wanted`.
@@ -146,11 +122,7 @@ impl Sheet {
             .gates
             .iter()
             .map(|gate| {
-                let met = match (gate.met, gate.fails()) {
-                    (true, _) => "met",
-                    (false, true) => "**missed**",
-                    (false, false) => "**missed**, as explained",
-                };
+                let met = if gate.met { "met" } else { "**missed**" };
                 let bounds = [figure(gate.low), figure(gate.high)];
                 let [low, high] = bounds;
                 vec![gate.name.clone(), figure(gate.value), low, high, met.into()]
@@ -182,14 +154,6 @@ mod tests {
         assert!(!Gate::within("p50", 10.4, 10.0, 0.03).met);
         assert!(!Gate::within("p50", 9.6, 10.0, 0.03).met);
         assert!(!Gate::new("ratio", f64::NAN, 0.0, 1.0).met);
-    }
-
-    #[test]
-    fn a_known_miss_is_missed_but_fails_only_where_it_is_not_known() {
-        let gate = |value| Gate::new("ratio", value, 0.0, 1.0).known(1.0, 2.0);
-        assert!(gate(0.5).met && !gate(0.5).fails());
-        assert!(!gate(1.5).met && !gate(1.5).fails());
-        assert!(gate(2.5).fails() && gate(f64::NAN).fails());
     }
 
     #[test]

@@ -217,7 +217,7 @@ pub struct Network {
     pub links: Vec<Link>,
     /// Bytes per second each node can send; 0: unlimited.
     pub bandwidth: u64,
-    /// Bytes a node's receive buffer holds while it is paused or slow; 0: unlimited.
+    /// Receive buffer of a node's socket in bytes, as Linux counts them: 2,304 for each frame; 0: unlimited.
     pub receive_buffer: u64,
 }
 

@@ -326,7 +326,8 @@ fn mutant(field: &Field<'_>, _: &mut Options, problems: &mut Problems<'_>) {
 
 fn lifeguard(field: &Field<'_>, lifeguard: &mut Lifeguard, problems: &mut Problems<'_>) {
     if let Value::Bool(on) = field.item.value {
-        *lifeguard = Lifeguard { local_health: on, suspicion_shrink: on, buddy: on };
+        let all = (on, on, on);
+        (lifeguard.local_health, lifeguard.suspicion_shrink, lifeguard.buddy) = all;
         return;
     }
     let wanted = "true, false or a table such as { buddy = false }";
@@ -335,10 +336,16 @@ fn lifeguard(field: &Field<'_>, lifeguard: &mut Lifeguard, problems: &mut Proble
         ("local_health", &mut lifeguard.local_health),
         ("suspicion_shrink", &mut lifeguard.suspicion_shrink),
         ("buddy", &mut lifeguard.buddy),
+        ("scaled_period", &mut lifeguard.scaled_period),
     ] {
         if let Some(on) = table.field(key).and_then(|field| field.boolean(problems)) {
             *slot = on;
         }
+    }
+    if let Some(number) =
+        table.field("confirmations").and_then(|field| field.integer(0, 64, problems))
+    {
+        lifeguard.confirmations = u32::try_from(number).ok();
     }
     table.finish(&[], problems);
 }
@@ -426,7 +433,14 @@ mod tests {
             label: _,
             skip_inbound_label_check: _,
             keyring: _,
-            lifeguard: Lifeguard { local_health: _, suspicion_shrink: _, buddy: _ },
+            lifeguard:
+                Lifeguard {
+                    local_health: _,
+                    suspicion_shrink: _,
+                    buddy: _,
+                    scaled_period: _,
+                    confirmations: _,
+                },
             timer_phase: _,
             broadcast_timeout: _,
             leave_propagate_delay: _,

@@ -179,7 +179,7 @@ fn network(dice: &mut Dice, shape: &mut Shape, labels: &mut BTreeSet<&'static st
     }
     if dice.percent(10) {
         labels.insert("network receive buffer");
-        network.insert("receive_buffer".into(), Value::String("64KiB".into()));
+        network.insert("receive_buffer".into(), Value::String("1MiB".into()));
     }
     shape.top.insert("network".into(), Value::Table(network));
     let far = dice.time(10 * MILLISECOND, 50 * MILLISECOND);

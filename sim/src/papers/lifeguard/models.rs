@@ -12,12 +12,18 @@ use crate::report::stats::number;
 const CONCURRENT: u32 = 16;
 
 /// What is changed, and the value.
-const MODELS: [(&str, &[&str]); 6] = [
+const MODELS: [(&str, &[&str]); 9] = [
     ("as above", &[]),
     ("an input costs nothing", &["fault[1].slow.per_input=1ns"]),
-    ("an input costs 30 µs", &["fault[1].slow.per_input=30us"]),
-    ("an input costs 300 µs", &["fault[1].slow.per_input=300us"]),
-    ("windows up to 8 times as long", &["config.awareness_max_multiplier=8"]),
+    ("an input costs 10 µs", &["fault[1].slow.per_input=10us"]),
+    ("an input costs 100 µs", &["fault[1].slow.per_input=100us"]),
+    ("a socket holds 92 datagrams", &["network.receive_buffer=208KiB"]),
+    ("a socket holds anything", &["network.receive_buffer=0"]),
+    ("memberlist's fixed ticks", &["config.lifeguard.scaled_period=false"]),
+    (
+        "memberlist: fixed ticks, windows up to 8 times as long",
+        &["config.lifeguard.scaled_period=false", "config.awareness_max_multiplier=8"],
+    ),
     ("nacks after 0.4 s", &["config.probe_timeout=400ms"]),
 ];
 
