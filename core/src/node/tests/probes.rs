@@ -16,11 +16,8 @@ fn probes_after_trouble(scaled_period: bool) -> usize {
     // The probe that runs fails yet, or is answered.
     wire.run(Duration::from_secs(8));
     let begun = |wire: &Wire| {
-        let mut traces = wire.traces.iter();
-        traces
-            .by_ref()
-            .filter(|(at, it)| *at == 0 && matches!(it, Trace::ProbeStarted { .. }))
-            .count()
+        let probe = |it: &&(usize, Trace)| it.0 == 0 && matches!(it.1, Trace::ProbeStarted { .. });
+        wire.traces.iter().filter(probe).count()
     };
     let before = begun(&wire);
     wire.run(Duration::from_secs(20));

@@ -50,10 +50,11 @@ const GATES: [(f64, f64); 5] = [(1.0, 1.0), (0.55, 0.80), (0.0, 0.06), (0.85, 1.
 /// Where false positives come from.
 const ORIGINS: &str = "Most false positives come with D of 16 s and more: the suspicion of 10.5 s runs out while the refutation waits. With I from \
      16 to 256 ms a member has the time to hear whom the other blocked members accuse, but not the refutations, so that they grow \
-     with the square of C. LHA-Probe helps where a period of up to 9 s outlasts the anomaly, or leaves less to probe in it. With I \
-     = 1 ms a member takes 33 inputs at a time; where more than that come during D, it never catches up. That is where \
-     LHA-Suspicion and Lifeguard leave the most: even the longest suspicion, 63 s, ends before the refutation is read. FP− are few, \
-     and a single accusation that reaches everybody together with the verdict makes more than a hundred of them.";
+     faster than C. LHA-Probe helps at D of 2 s, which a stretched window outlasts, and of 16 s, where the window of a probe that \
+     begins in the middle of an anomaly is still open at its end. With I = 1 ms a member takes 33 inputs at a time; where more \
+     than that come during D, it never catches up. That is where LHA-Suspicion and Lifeguard leave the most: even the longest \
+     suspicion, 63 s, ends before the refutation is read. FP− are few in most runs; a single accusation that leaves its member \
+     together with the verdict makes more than a hundred of them.";
 
 /// One cell of the grid.
 #[derive(Clone, Copy)]
@@ -223,7 +224,8 @@ pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersErro
     models::section(lab, sheet, seeds)?;
     tuned(lab, sheet, &cells, seeds, &outcomes)?;
     sheet.commands(&[
-        "cargo sim run scenarios/papers/lifeguard.toml --set config.lifeguard=false",
+        "cargo sim run scenarios/papers/lifeguard.toml --set config.lifeguard.local_health=false --set \
+         config.lifeguard.suspicion_shrink=false --set config.lifeguard.buddy=false",
         "cargo sim run scenarios/papers/lifeguard.toml --set 'fault[0].block=[\"host1..host32\"]' --set \
          'fault[1].slow.nodes=[\"host1..host32\"]' --set 'fault[0].cycle.on=32768ms' --set 'fault[0].cycle.off=1ms'",
     ]);
@@ -333,7 +335,7 @@ fn by_concurrent(sheet: &mut Sheet, outcomes: &[Outcome]) {
         x: Scale::Linear { label: "concurrent anomalies".into(), end: 32.0 },
         y: Scale::Logarithmic {
             label: "failure events about healthy members, per run".into(),
-            start: 0.01,
+            start: 0.001,
             end: 1_000.0,
         },
         lines,

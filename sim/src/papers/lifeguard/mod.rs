@@ -83,16 +83,14 @@ pub(super) fn reproduce(lab: &Lab<'_>) -> Result<Sheet, PapersError> {
          (`config.lifeguard.scaled_period`; memberlist stretches only the window, in which an indirect ack may come, and its \
          ticks go on). It does so up to nine times (`awareness_max_multiplier = 9`; memberlist's 8 stops at eight). And three \
          confirmations make a suspicion short at every alpha (`config.lifeguard.confirmations = 3`; memberlist waits for alpha − 2). \
-         Relays answer with a nack after the whole probe timeout, as Debian's serf 0.8.2 does (0.502 to 0.509 s in the LAN profile), \
+         Relays answer with a nack after the whole probe timeout, as Debian's serf 0.8.2 does, \
          although the paper is said to answer after 80 % of it.",
     );
     sheet.say(
         "The paper does not say what became of what waited for a blocked member; two settings stand for that. Its socket holds \
          185 datagrams (`network.receive_buffer`: 416 KiB are what Linux grants by default to a program that asks for more, and it \
-         counts 2,304 bytes for a frame). And each datagram or timer takes it 30 µs (`slow`), a figure that was chosen: at 30 µs \
-         the shares come closest to the published ones, and the table of models below says what others give. Debian's serf, \
-         stopped, sent 200 pings and let go on, was seen to answer them with 12 to 77 µs in the median from one to the next, 150 to \
-         270 µs on average, on a machine with two slow processors.",
+         counts 2,304 bytes for a frame). And each datagram or timer takes it 30 µs (`slow`), a figure that was chosen: it gives \
+         LHA-Suspicion the published share, and the table of models below says what others give.",
     );
     interval::section(lab, &mut sheet)?;
     threshold::section(lab, &mut sheet)?;

@@ -44,7 +44,7 @@ pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet, seeds: u64) -> Result<()
             .map(|it| run(lab, it, &cells, seeds, values).map(|outcome| outcome.total))
             .collect::<Result<_, _>>()?;
         let mut row = vec![name.to_owned()];
-        row.push(figure(totals[0].fp as f64 / number(cells.len()), 1));
+        row.push(figure(totals[0].fp as f64 / (number(cells.len()) * seeds as f64), 1));
         row.extend(totals.iter().skip(1).map(|it| percent(share(it.fp, totals[0].fp), 2)));
         row.extend(totals.iter().skip(1).map(|it| {
             let load = share(it.datagrams, totals[0].datagrams);
