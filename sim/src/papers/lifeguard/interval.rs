@@ -135,7 +135,7 @@ fn grid(lab: &Lab<'_>) -> (Vec<Cell>, u64) {
             cell.concurrent == 8 && cell.duration == 16_384 && matches!(cell.interval, 1 | 64)
         }
     };
-    (whole_grid().filter(wanted).collect(), lab.pick(2, 1))
+    (whole_grid().filter(wanted).collect(), lab.pick(10, 1))
 }
 
 /// The paper's 432 cells.
@@ -221,7 +221,7 @@ pub(super) fn section(lab: &Lab<'_>, sheet: &mut Sheet) -> Result<(), PapersErro
     by_concurrent(sheet, &outcomes);
     by_phase(sheet, &outcomes);
     load::section(sheet, &outcomes);
-    models::section(lab, sheet, seeds)?;
+    models::section(lab, sheet)?;
     tuned(lab, sheet, &cells, seeds, &outcomes)?;
     sheet.commands(&[
         "cargo sim run scenarios/papers/lifeguard.toml --set config.lifeguard.local_health=false --set \
