@@ -4,9 +4,16 @@
 # PROGRAM is `target/release/serf`, or Go's. On 2 cores the latter gets along up to about 200, with GOMAXPROCS=1.
 set -euo pipefail
 exec python3 - "${1:?which program?}" "${2:-100}" "${3:-10}" "${4:-4}" <<'PY'
-import os, random, resource, selectors, signal, socket, statistics, subprocess, sys, tempfile, time
+import os, random, resource, selectors, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
 
-program, agents, kills, rate = os.path.abspath(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+try:
+    agents, kills, rate = int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+except ValueError as error:
+    sys.exit(f"first-to-last: AGENTS, KILLS and STARTS PER SECOND are numbers: {error}")
+program = shutil.which(sys.argv[1])
+if program is None:
+    sys.exit(f"first-to-last: {sys.argv[1]} is no program; `cargo build --release` makes target/release/serf")
+program = os.path.abspath(program)
 if not 3 <= agents <= 2000 or not 1 <= kills <= agents - 2 or rate <= 0:
     sys.exit("first-to-last: AGENTS is 3 to 2000, KILLS at most AGENTS - 2, STARTS PER SECOND above 0")
 # A connection to each agent.
