@@ -29,7 +29,7 @@ pub(super) struct PapersArgs {
     /// Which; all of them unless given
     #[arg(value_name = "PAPER")]
     papers: Vec<Name>,
-    /// Fewer seeds and smaller clusters: minutes instead of an hour
+    /// Fewer seeds and smaller clusters: minutes instead of hours
     #[arg(long)]
     quick: bool,
     /// Worlds to run side by side; all cores unless given. The results do not depend on it
