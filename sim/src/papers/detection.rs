@@ -227,7 +227,7 @@ fn everybody(sheet: &mut Sheet, measured: &[Measured]) {
         "Seconds after the kill. Real memberlist at N = 100, 30 kills with 2 ms of delay and 1 % loss (bytevader/kinship): \
          p50 9.857, p99 11.980, every survivor p50 10.020, first to last 0.38 in the median and 0.52 at most. It is 1.02 \
          times the floor because probes there wait for a network; here they do not. Debian's serf as whole processes: \
-         [First to last](../../validation/first-to-last.md).",
+         `reports/validation/first-to-last.md`.",
     );
     sheet.say(
         "First to last: the word of the death and the survivors' own timers race. Their timers started when gossip told \
